@@ -1,0 +1,95 @@
+/* The configuration: gateway.lua as a struct. */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tg_config_key {
+    char *algorithm, *secret, *kid;
+    size_t secret_len;
+};
+
+struct tg_config_header {
+    char *name, *value;
+};
+
+/* Every string is owned by the config; NULL where a key may be absent and was. */
+struct tg_config {
+    char *file; /* NULL: no file, the built-in demonstration */
+    struct {
+        char *address;
+        int port;
+        bool reuse_port;
+        int backlog;
+    } listen;
+    struct {
+        char *address;
+        int port;
+        bool enabled;
+        char *token;
+    } admin;
+    struct {
+        char *driver; /* "http", "sim" */
+        int interval_ms, timeout_ms, concurrency;
+        int64_t max_body_bytes, max_stale_ms;
+        char *url, *ca_file;
+        int currency_digits;
+        struct tg_config_header *headers;
+        int headers_count;
+        int retry_first_ms, retries, probe_ms; /* backoff 1, 2, 4 s, then ERROR and a probe */
+        int breaker_failures; /* failures in a row over all accounts that open the circuit */
+        int refused_first_ms, refused_max_ms; /* bad credentials: 60 s … 15 min */
+        int grace_ms;      /* polling goes on this long after the last viewer left */
+        int suspect_polls; /* a vanished position without a deal is held this many polls */
+        struct {
+            int64_t seed;
+            int accounts, outage_every_s, outage_for_s, latency_ms;
+            double events_per_minute;
+        } sim;
+    } source;
+    struct {
+        char **always;
+        int always_count;
+        int maximum;
+    } accounts;
+    struct {
+        struct tg_config_key *keys;
+        int keys_count;
+        char *issuer, *audience;
+        int leeway_seconds, recheck_seconds, expiry_warning_seconds;
+        bool reject_by_close; /* auth.reject = "close" */
+        bool hide_unknown;
+        char *ownership_claim, *ownership_file;
+    } auth;
+    struct {
+        char **paths;
+        int paths_count;
+        bool reload;
+        int budget_ms, memory_mb, events_per_tick, payload_bytes, rest_after_faults, rest_seconds;
+    } rules;
+    struct {
+        bool ids_as_text;
+        int ping_seconds, timeout_seconds;
+    } protocol;
+    struct {
+        int history_events, history_seconds;
+    } stream;
+    struct {
+        int connections, per_subject, per_account, per_address, handshakes_per_second;
+        int health_per_second;
+        int message_bytes, messages_per_second, bad_messages, queue_bytes, fragments;
+        int head_bytes, handshake_seconds, close_seconds, drain_seconds;
+    } limits;
+    struct {
+        char *level, *format;
+    } log;
+};
+
+/* Reads a file (NULL: built-in defaults: simulator, loopback, a random development key). On failure
+ * `err` names file, line, key, what was expected and the nearest known key. `*out` is freed with
+ * tg_config_free. */
+int tg_config_load(const char *path, struct tg_config **out, struct tg_err *err);
+void tg_config_free(struct tg_config *config);

@@ -1,0 +1,13 @@
+# Writes a C file that holds the bytes of FILES (relative to ROOT), found by tg_embedded_find().
+set(text "#include \"base/embedded.h\"\n\n#include <stddef.h>\n\n")
+set(table "")
+set(n 0)
+foreach(file ${FILES})
+  file(READ ${ROOT}/${file} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND text "static const unsigned char file_${n}[] = {${bytes}0};\n")
+  string(APPEND table "    {\"${file}\", (const char *)file_${n}, sizeof file_${n} - 1},\n")
+  math(EXPR n "${n} + 1")
+endforeach()
+string(APPEND text "\nconst struct tg_embedded tg_embedded_files[] = {\n${table}    {NULL, NULL, 0},\n};\n")
+file(WRITE ${OUT} "${text}")

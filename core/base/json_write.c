@@ -1,0 +1,136 @@
+/* Writing JSON without a tree: each call appends. The comma rule looks at the last byte written,
+ * which is enough because the only bytes after which no comma belongs are `{`, `[`, `:` and none;
+ * strings always end in a quote, so their contents cannot confuse it. */
+#include "base/decimal.h"
+#include "base/json.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <string.h>
+
+static void comma(struct tg_buf *out)
+{
+    if (!out->len) return;
+    char last = out->data[out->len - 1];
+    if (last != '{' && last != '[' && last != ':') tg_buf_putc(out, ',');
+}
+
+void tg_json_open(struct tg_buf *out, char bracket)
+{
+    comma(out);
+    tg_buf_putc(out, bracket);
+}
+
+void tg_json_close(struct tg_buf *out, char bracket)
+{
+    tg_buf_putc(out, bracket);
+}
+
+void tg_json_key(struct tg_buf *out, const char *name)
+{
+    tg_json_string(out, name, strlen(name));
+    tg_buf_putc(out, ':');
+}
+
+/* The length of the well-formed UTF-8 at the start of a run of high bytes, or 0. */
+static size_t good_sequence(const char *text, size_t left)
+{
+    for (size_t n = 2; n <= 4 && n <= left; n++)
+        if (tg_utf8_valid(text, n)) return n;
+    return 0;
+}
+
+void tg_json_string(struct tg_buf *out, const char *text, size_t len)
+{
+    comma(out);
+    tg_buf_putc(out, '"');
+    for (size_t i = 0; i < len;) {
+        size_t run = i;
+        while (run < len && (unsigned char)text[run] >= 0x20 && (unsigned char)text[run] < 0x7f &&
+               text[run] != '"' && text[run] != '\\')
+            run++;
+        tg_buf_add(out, text + i, run - i);
+        if ((i = run) >= len) break;
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x80) {
+            size_t n = good_sequence(text + i, len - i);
+            tg_buf_add(out, n ? text + i : "\xef\xbf\xbd", n ? n : 3);
+            i += n ? n : 1;
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            tg_buf_printf(out, "\\%c", c);
+        else if (c == '\n')
+            tg_buf_puts(out, "\\n");
+        else
+            tg_buf_printf(out, "\\u%04x", c);
+        i++;
+    }
+    tg_buf_putc(out, '"');
+}
+
+void tg_json_text(struct tg_buf *out, const char *text)
+{
+    if (text)
+        tg_json_string(out, text, strlen(text));
+    else
+        tg_json_raw(out, "null", 4);
+}
+
+void tg_json_i64(struct tg_buf *out, int64_t value)
+{
+    char digits[TG_DECIMAL_SIZE];
+    comma(out);
+    tg_buf_add(out, digits, (size_t)tg_decimal_write(digits, value, 0));
+}
+
+void tg_json_u64(struct tg_buf *out, uint64_t value)
+{
+    if (value <= INT64_MAX) {
+        tg_json_i64(out, (int64_t)value);
+    } else {
+        comma(out);
+        tg_buf_printf(out, "%llu", (unsigned long long)value);
+    }
+}
+
+void tg_json_decimal(struct tg_buf *out, double value, int digits)
+{
+    char text[TG_DECIMAL_SIZE];
+    if (!isfinite(value)) {
+        tg_json_raw(out, "null", 4);
+        return;
+    }
+    comma(out);
+    tg_buf_add(out, text, (size_t)tg_decimal_write(text, tg_scaled(value, digits), digits));
+}
+
+void tg_json_double(struct tg_buf *out, double value)
+{
+    char text[40];
+    if (!isfinite(value)) {
+        tg_json_raw(out, "null", 4);
+        return;
+    }
+    if (value == floor(value) && fabs(value) < 0x1p53) {
+        tg_json_i64(out, (int64_t)value);
+        return;
+    }
+    for (int precision = 15; precision <= 17; precision++) {
+        (void)snprintf(text, sizeof text, "%.*g", precision, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    comma(out);
+    tg_buf_puts(out, text);
+}
+
+void tg_json_bool(struct tg_buf *out, bool value)
+{
+    tg_json_raw(out, value ? "true" : "false", value ? 4 : 5);
+}
+
+void tg_json_raw(struct tg_buf *out, const char *json, size_t len)
+{
+    comma(out);
+    tg_buf_add(out, json, len);
+}

@@ -1,0 +1,120 @@
+/* The rules: Lua that decides what is worth saying. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/account.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tg_script;
+
+enum tg_lane { TG_LANE_ORDERED, TG_LANE_LATEST };
+
+/* An event as a rule made it. Everything is borrowed for the time of the call. */
+struct tg_script_event {
+    struct tg_account *account;
+    const char *type; /* the message's type */
+    enum tg_lane lane;
+    const char *payload; /* a JSON object: the members of the message, without the gateway's own */
+    size_t len;
+    uint32_t rule; /* index of the rule in this generation */
+    bool filtered; /* the rule has a `to`: ask tg_script_permits for each client class */
+};
+
+/* How events and snapshots are wrapped: the member names, from `envelope { … }` or the defaults.
+ * `payload` is "" when the payload's members stand beside the gateway's own. */
+struct tg_envelope {
+    char type[40], seq[40], rev[40], timestamp[40], payload[40];
+};
+
+struct tg_script_options {
+    const char *const *paths; /* folders of *.lua files, or single files; none: the built-in set */
+    int paths_count;
+    int budget_ms;        /* one call of a rule */
+    int64_t memory_bytes; /* the VM's cap */
+    int events_per_tick;  /* per account */
+    int payload_bytes;
+    int rest_after_faults; /* faults in a row of one rule on one account … */
+    int rest_seconds;      /* … and how long it rests there */
+    bool ids_as_text;
+    const struct tg_clock *clock;
+    void (*emit)(void *ctx, const struct tg_script_event *event);
+    void *ctx;
+};
+
+/* The engine without rules; the options are copied. NULL when memory is short. */
+struct tg_script *tg_script_new(const struct tg_script_options *options);
+void tg_script_free(struct tg_script *script);
+
+/* Builds a candidate from the files, proves it, and puts it in place of what runs, carrying the
+ * rules' memory over. On failure nothing changes and `err` says file, line and reason. Never call
+ * it from inside `emit`. */
+int tg_script_load(struct tg_script *script, struct tg_err *err);
+
+/* What a load would do, without doing it. */
+int tg_script_check(struct tg_script *script, struct tg_err *err);
+
+/* Whether the files differ from what was last tried (mtime, size, set of names). Cheap: for polling
+ * beside file watches. */
+bool tg_script_stale(struct tg_script *script);
+
+/* Runs the rules over accounts whose newest poll was just applied; emits in order, account by
+ * account. */
+void tg_script_run(struct tg_script *script, struct tg_account *const *accounts, uint32_t count);
+
+/* Whether the account's newest poll could make any rule speak: the cheap test before tg_script_run.
+ */
+bool tg_script_wakes(const struct tg_script *script, const struct tg_account *account);
+
+/* Runs `on = "source_status" | "client_connected" | "client_disconnected"` rules. `what` is the
+ * status or the client's subject. */
+void tg_script_tell(struct tg_script *script, struct tg_account *account, const char *moment,
+                    const char *what);
+
+/* Appends the snapshot's members ("account":{…},"positions":[…]) as one JSON object, made by the
+ * rule `on = "snapshot"`; 0, or an error when the rule failed: then the default shape was written.
+ */
+int tg_script_snapshot(struct tg_script *script, struct tg_account *account, struct tg_buf *out);
+
+/* Client classes: clients alike in subject, claims and query. A class is counted; leave it as often
+ * as it was joined. `query` is the URL's query without the token. Returns an id > 0, 0 = no memory.
+ */
+uint32_t tg_script_class_join(struct tg_script *script, const char *subject,
+                              const char *claims_json, const char *query);
+void tg_script_class_leave(struct tg_script *script, uint32_t client_class);
+
+/* The rule's `to` for this class and the event that is being emitted; only inside `emit`. A fault
+ * in `to` is "no": an account is never shown by accident. */
+bool tg_script_permits(struct tg_script *script, const struct tg_script_event *event,
+                       uint32_t client_class);
+
+/* Drops what rules remember of an account that is freed. */
+void tg_script_forget(struct tg_script *script, const struct tg_account *account);
+
+const struct tg_envelope *tg_script_envelope(const struct tg_script *script);
+
+struct tg_script_status {
+    uint32_t generation; /* 0 before the first load; rises by one with each swap */
+    char name[64];       /* of the rule set: the folder's name, or "default" */
+    char version[17];    /* hash of the files' contents, hex */
+    int64_t loaded_wall_ms;
+    uint64_t reloads_ok, reloads_failed;
+    char last_error[512]; /* of the last load; "" when it went well */
+    bool preemption;      /* runaway rules are stopped with the JIT on */
+    int64_t memory_used, memory_cap;
+    uint32_t rules, classes;
+};
+void tg_script_status(const struct tg_script *script, struct tg_script_status *out);
+
+struct tg_rule_status {
+    const char *name, *file;
+    uint64_t calls, events, faults, dropped;
+    int64_t nanoseconds; /* spent in it, sampled */
+    bool muted;
+};
+/* The status of rule `index`; false when there is none. The strings live as long as the generation.
+ */
+bool tg_script_rule(const struct tg_script *script, uint32_t index, struct tg_rule_status *out);

@@ -1,0 +1,112 @@
+/* A source: where the states of accounts come from. Drivers: `http`, `sim`. */
+#pragma once
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/record.h"
+
+#include <uv.h>
+
+/* How a poll ended. Anything but OK changes no state and becomes no event. */
+enum tg_poll_end {
+    TG_POLL_OK,
+    TG_POLL_FAILED,  /* transport, timeout, 5xx, unreadable: the upstream is ill; retry with backoff
+                      */
+    TG_POLL_BUSY,    /* 429, "too frequent", "busy": slow down; retry_after_ms may say how long */
+    TG_POLL_REFUSED, /* our credentials are refused: never retried fast */
+    TG_POLL_STALE,   /* an answer that is old, partial or of another account: discarded */
+    TG_POLL_UNKNOWN, /* the source has no such account */
+};
+
+struct tg_poll;
+
+/* What a poll needs to know from its owner. */
+struct tg_poll_ops {
+    /* The poll has ended; called exactly once, never from inside tg_source_poll. */
+    void (*done)(struct tg_poll *poll);
+    /* Positions and account are in `records`: are the deals wanted as well? May be NULL = no. */
+    bool (*wants_deals)(struct tg_poll *poll);
+};
+
+/* One poll of one account; the owner embeds it, keeps it alive until `done` or tg_source_cancel,
+ * and runs at most one at a time per account. */
+struct tg_poll {
+    const struct tg_poll_ops *ops;
+    const char *account_id;    /* borrowed; checked against protocol.md's alphabet */
+    const char *subject;       /* token subject of the first viewer, for headers; may be "" */
+    int64_t deals_since_ms;    /* UTC; deals from here on are of interest */
+    struct tg_records records; /* filled by the driver; owned by the poll's owner */
+
+    enum tg_poll_end end; /* valid in `done` */
+    char code[48];        /* a short upper-case code of the failure, "" when OK */
+    char message[200];    /* a sentence for operators, no secrets */
+    int64_t retry_after_ms;
+
+    void *driver; /* the driver's own, NULL when idle */
+};
+
+struct tg_source;
+
+struct tg_source_ops {
+    const char *name;
+    int (*poll)(struct tg_source *source, struct tg_poll *poll);
+    void (*cancel)(struct tg_source *source, struct tg_poll *poll);
+    void (*close)(struct tg_source *source);
+};
+
+/* The head of every driver's struct. */
+struct tg_source {
+    const struct tg_source_ops *ops;
+};
+
+/* Starts a poll. 0 and `done` follows later, or an error (-TG_ENOMEM) and `done` never comes. */
+static inline int tg_source_poll(struct tg_source *source, struct tg_poll *poll)
+{
+    return source->ops->poll(source, poll);
+}
+
+/* Ends a running poll without `done`. */
+static inline void tg_source_cancel(struct tg_source *source, struct tg_poll *poll)
+{
+    source->ops->cancel(source, poll);
+}
+
+/* Starts closing: polls that still run end without `done`; the memory is freed when the loop has
+ * closed the driver's handles. */
+static inline void tg_source_close(struct tg_source *source)
+{
+    source->ops->close(source);
+}
+
+struct tg_http_source_header {
+    const char *name, *value; /* value may hold {account_id} and {subject} */
+};
+
+struct tg_http_source_options {
+    const char *url;
+    int timeout_ms;
+    int concurrency;      /* requests under way at once; more wait in order */
+    int64_t max_body;     /* bytes of one answer */
+    int64_t max_stale_ms; /* a "cached":true answer older than this is TG_POLL_STALE */
+    int currency_digits;  /* when the source does not say; 2 */
+    const struct tg_http_source_header *headers;
+    int headers_count;
+    const char *ca_file; /* NULL: the system's */
+};
+
+/* The MT5 REST service. The options are copied. */
+int tg_http_source_open(uv_loop_t *loop, const struct tg_clock *clock,
+                        const struct tg_http_source_options *options, struct tg_source **out,
+                        struct tg_err *err);
+
+struct tg_sim_source_options {
+    uint64_t seed;
+    int accounts;                     /* accounts demo-1 … demo-N exist */
+    double events_per_minute;         /* lifecycle events per account, mean */
+    int outage_every_s, outage_for_s; /* 0: never */
+    int latency_ms;
+};
+
+int tg_sim_source_open(uv_loop_t *loop, const struct tg_clock *clock,
+                       const struct tg_sim_source_options *options, struct tg_source **out,
+                       struct tg_err *err);
