@@ -2,18 +2,22 @@
  * and the time, and asks its host to send and to close. */
 #pragma once
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/wheel.h"
 #include "stream/channel.h"
+#include "stream/events.h"
+#include "stream/message_out.h"
 #include "stream/outbox.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct tg_session;
 
+/* CONNECTING until `connected` and the first snapshot are queued; CLOSING from the first close on:
+ * nothing is taken in and nothing is queued any more. */
 enum tg_session_state { TG_SESSION_CONNECTING, TG_SESSION_OPEN, TG_SESSION_CLOSING };
 
 /* What the gateway answers to a new token (`auth` message). */
@@ -23,36 +27,45 @@ struct tg_session_auth {
     const char *message; /* for the client when not ok; no part of the token */
 };
 
-/* What a session needs of the gateway. All are called from inside tg_session_* calls or timers. */
+/* What a session needs of the gateway. `snapshot` and `status` are called also from inside
+ * tg_session_new, with the session half made (its `owner` is set); `outgoing` and `close` never
+ * are. Only `outgoing` and `close` may free the session: after calling them it is not touched
+ * again. */
 struct tg_session_host {
+    /* Frames a message for the wire; the session owns the reference. NULL: memory is short. */
     struct tg_blob *(*frame)(const char *text, size_t len);
     /* Something is in the outbox now. */
     void (*outgoing)(struct tg_session *session);
-    /* Close the connection with this code; `cut` = do not wait for what is queued. */
+    /* Close the connection with this code; `cut` = do not wait for what is queued. Called once. */
     void (*close)(struct tg_session *session, int code, const char *reason, bool cut);
-    /* Verify a new token: same subject and still the owner. */
-    struct tg_session_auth (*auth)(struct tg_session *session, const char *token, size_t len);
-    /* Append the account's snapshot message; -TG_EAGAIN: there is none yet. */
+    /* Verify a new token (same subject and still the owner) and fill `answer`, which comes zeroed:
+     * refused. */
+    void (*auth)(struct tg_session *session, const char *token, size_t len,
+                 struct tg_session_auth *answer);
+    /* Append the account's snapshot message (tg_channel_snapshot). -TG_EAGAIN: there is none yet.
+     */
     int (*snapshot)(struct tg_session *session, struct tg_buf *out);
-    /* The source as clients see it: "live", "connecting", "reconnecting", "cached", "down". */
+    /* The source as clients see it: "live", "connecting", "reconnecting", "cached", "down", and the
+     * age of the newest good poll (< 0: there was none). */
     const char *(*status)(struct tg_session *session, int64_t *age_ms);
     /* Ownership is due to be checked again (auth.recheck_seconds); false = lost. */
     bool (*recheck)(struct tg_session *session);
 };
 
 struct tg_session_options {
-    const struct tg_session_host *host;
+    const struct tg_session_host *host; /* outlives the session, like clock, wheel and channel */
     void *owner;
     const struct tg_clock *clock;
     struct tg_wheel *wheel;
     struct tg_channel *channel;
     const char *account_id;
-    int64_t token_expires_ms; /* wall */
+    const char *connection_id; /* NULL: `connected` does not tell one */
+    int64_t token_expires_ms;  /* wall */
     int ping_seconds, timeout_seconds, recheck_seconds, expiry_warning_seconds;
-    int bad_messages, messages_per_second;
+    int bad_messages, messages_per_second; /* the burst is twice as many; 0 = no limit */
     size_t queue_bytes;
     int interval_ms;    /* poll interval, for `monitoring_interval` */
-    const char *events; /* the `events` query parameter: globs with commas, or NULL */
+    const char *events; /* the `events` query parameter (tg_events_valid), or NULL: all */
     const char *rules_name, *rules_version;
     uint32_t rules_generation;
 };
@@ -70,7 +83,8 @@ struct tg_session {
 };
 
 /* Starts a session: joins the channel, queues `connected` and, when there is a state, `snapshot`.
- * NULL when memory is short. */
+ * The host is not told: the caller sends what is in the outbox when it has the session. NULL when
+ * memory is short. */
 struct tg_session *tg_session_new(const struct tg_session_options *options);
 
 /* Leaves the channel, stops the timers, frees. */
@@ -97,8 +111,18 @@ void tg_session_going_away(struct tg_session *session, int64_t reconnect_after_m
 /* Ends the session with a close code; later calls change nothing. */
 void tg_session_close(struct tg_session *session, int code, const char *reason, bool cut);
 
-/* `error` and `status` messages of the source, as JSON text. */
-void tg_message_error(struct tg_buf *out, const char *code, const char *message,
-                      int64_t retry_in_seconds); /* < 0: null left out */
-void tg_message_status(struct tg_buf *out, const char *status, int64_t since_wall_ms,
-                       int64_t age_ms); /* age < 0: null */
+/* For the channel: an event that was composed and framed, on its way to one session after the
+ * other.
+ */
+struct tg_offer {
+    const struct tg_publication *publication;
+    struct tg_blob *frame;
+    struct tg_blob *text; /* latest lane only */
+    size_t head;          /* see tg_outbox_latest */
+};
+
+/* Queues the event when the session is open, wants it and may have it; tells nobody. */
+void tg_session_offer(struct tg_session *session, const struct tg_offer *offer);
+
+/* Tells the host what came of the offer: something to send, or a client that was too slow. */
+void tg_session_settle(struct tg_session *session);
