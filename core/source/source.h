@@ -99,14 +99,20 @@ int tg_http_source_open(uv_loop_t *loop, const struct tg_clock *clock,
                         const struct tg_http_source_options *options, struct tg_source **out,
                         struct tg_err *err);
 
+#define TG_SIM_ACCOUNTS 1000000
+#define TG_SIM_EVENTS 120
+#define TG_SIM_LATENCY_MS 60000
+
 struct tg_sim_source_options {
     uint64_t seed;
-    int accounts;                     /* accounts demo-1 … demo-N exist */
-    double events_per_minute;         /* lifecycle events per account, mean */
-    int outage_every_s, outage_for_s; /* 0: never */
-    int latency_ms;
+    int accounts;                     /* demo-1 … demo-N exist; 1 … TG_SIM_ACCOUNTS */
+    double events_per_minute;         /* lifecycle events per account, mean; 0 … TG_SIM_EVENTS */
+    int outage_every_s, outage_for_s; /* the last so many seconds of every so many; 0: never */
+    int latency_ms;                   /* from a poll to its answer; 0 … TG_SIM_LATENCY_MS */
 };
 
+/* The embedded simulator; time is counted from the opening. The options are copied. 0, -TG_ENOMEM,
+ * or -TG_EINVAL with the option and its bounds in `err`. */
 int tg_sim_source_open(uv_loop_t *loop, const struct tg_clock *clock,
                        const struct tg_sim_source_options *options, struct tg_source **out,
                        struct tg_err *err);
