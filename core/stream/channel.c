@@ -100,7 +100,7 @@ static struct tg_session *walk_next(struct tg_channel *channel, struct walk *wal
 
 /* Something that clients should have had cannot be given to them: what they hold of this epoch is
  * worth nothing any more, and they must know. */
-static void reset(struct tg_channel *channel)
+static void doom_all(struct tg_channel *channel)
 {
     struct walk walk;
     struct tg_session *session;
@@ -109,7 +109,7 @@ static void reset(struct tg_channel *channel)
     channel->seq = 0;
     walk_start(channel, &walk);
     while ((session = walk_next(channel, &walk)))
-        tg_session_close(session, 4004, "state reset", false);
+        tg_session_doom(session);
 }
 
 static void offer_all(struct tg_channel *channel, const struct tg_offer *offer)
@@ -121,6 +121,12 @@ static void offer_all(struct tg_channel *channel, const struct tg_offer *offer)
     while ((session = walk_next(channel, &walk)))
         tg_session_offer(session, offer);
     channel->offering = false;
+}
+
+static void settle_all(struct tg_channel *channel)
+{
+    struct walk walk;
+    struct tg_session *session;
     walk_start(channel, &walk);
     while ((session = walk_next(channel, &walk)))
         tg_session_settle(session);
@@ -141,7 +147,7 @@ int tg_channel_publish(struct tg_channel *channel, const struct tg_publication *
     tg_buf_fini(&out);
     int rc = offer.frame && (offer.text || !latest) ? 0 : -TG_ENOMEM;
     if (rc) {
-        reset(channel);
+        doom_all(channel);
     } else {
         if (!latest)
             tg_history_add(&channel->history, number, offer.frame, tg_mono_ms(channel->clock));
@@ -149,6 +155,7 @@ int tg_channel_publish(struct tg_channel *channel, const struct tg_publication *
     }
     tg_blob_unref(offer.text);
     tg_blob_unref(offer.frame);
+    settle_all(channel);
     return rc;
 }
 

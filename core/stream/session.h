@@ -27,10 +27,10 @@ struct tg_session_auth {
     const char *message; /* for the client when not ok; no part of the token */
 };
 
-/* What a session needs of the gateway. `snapshot` and `status` are called also from inside
- * tg_session_new, with the session half made (its `owner` is set); `outgoing` and `close` never
- * are. Only `outgoing` and `close` may free the session: after calling them it is not touched
- * again. */
+/* What a session needs of the gateway. `outgoing` and `close` tell it something, and may free the
+ * session: it is not touched after them. The others only answer: they neither close nor free it nor
+ * publish. `snapshot` and `status` are called also from inside tg_session_new, when the session is
+ * half made (its `owner` is set); `outgoing` and `close` never are. */
 struct tg_session_host {
     /* Frames a message for the wire; the session owns the reference. NULL: memory is short. */
     struct tg_blob *(*frame)(const char *text, size_t len);
@@ -124,5 +124,9 @@ struct tg_offer {
 /* Queues the event when the session is open, wants it and may have it; tells nobody. */
 void tg_session_offer(struct tg_session *session, const struct tg_offer *offer);
 
-/* Tells the host what came of the offer: something to send, or a client that was too slow. */
+/* Instead of an offer: the epoch is over. Nothing is queued any more; tg_session_settle closes. */
+void tg_session_doom(struct tg_session *session);
+
+/* Tells the host what came of the offer: something to send, a client that was too slow (4002), an
+ * epoch that is over (4004). */
 void tg_session_settle(struct tg_session *session);

@@ -24,8 +24,8 @@ struct tg_session_inner {
 /* Frames and queues a message without telling the host. 0, -TG_ELIMIT or -TG_ENOMEM. */
 int tg_session_queue(struct tg_session *session, const struct tg_buf *text, bool snapshot);
 
-/* Acts on the outcome of tg_session_queue: tells the host, or closes 4002. The session may be gone
- * afterwards. */
+/* Acts on the outcome of tg_session_queue: tells the host, or closes (4002; 4004 for
+ * -TG_ECLOSED). The session may be gone afterwards. */
 void tg_session_queued(struct tg_session *session, int rc);
 
 /* tg_session_queue and tg_session_queued; frees the text. */

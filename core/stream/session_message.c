@@ -38,7 +38,6 @@ static void answer_auth(struct tg_session *session, const struct tg_message_in *
     struct tg_buf text = {0};
     struct tg_session_auth answer = {0};
     session->host->auth(session, message->text.data, message->text.len, &answer);
-    if (session->state == TG_SESSION_CLOSING) return;
     if (answer.ok) {
         tg_session_token_set(inner, answer.expires_ms);
         tg_message_authenticated(&text, answer.expires_ms - tg_wall_ms(inner->clock));
