@@ -16,7 +16,7 @@
 #define STEPS_PER_ROLLOVER (60 * STEPS_PER_MINUTE) /* the simulated trading day lasts an hour */
 #define STOP_OUT_PERCENT 50
 #define LOT_MINIMUM 1 /* hundredths */
-#define LOT_MAXIMUM 5000
+#define LOT_MAXIMUM 20000
 
 static int below(struct tg_trader *trader, int bound)
 {
@@ -61,7 +61,7 @@ static int32_t level(struct tg_trader *trader, int symbol, bool sell, int32_t pr
 /* A volume that ties up some share of the equity. */
 static int32_t volume(struct tg_trader *trader, int symbol, int64_t equity, int32_t price)
 {
-    double part = trader->bold ? 0.20 + 0.20 * tg_rng_unit(&trader->rng)
+    double part = trader->bold ? 0.25 + 0.25 * tg_rng_unit(&trader->rng)
                                : 0.01 + 0.05 * tg_rng_unit(&trader->rng);
     int64_t lot = tg_book_margin(&trader->book, symbol, 100, price, trader->step);
     double lots = (double)equity * part / (double)(lot ? lot : 1) * 100;
@@ -131,18 +131,20 @@ static void close_at(struct tg_trader *trader, int i, int32_t part, int32_t pric
     moved(trader);
 }
 
+/* The bold do not part with what has lost: that is how they come to a stop out. */
 static bool close_one(struct tg_trader *trader, bool partly)
 {
     struct tg_book *book = &trader->book;
     if (!book->count) return false;
     int i = below(trader, book->count);
     const struct tg_holding *h = &book->holdings[i];
-    int32_t part = h->volume;
+    int32_t part = h->volume, price = tg_holding_price(book->market, h, trader->step);
+    if (trader->bold && tg_book_profit(book, h, price, trader->step) < 0) return false;
     if (partly) {
         if (h->volume < 2) return false;
         part = 1 + below(trader, h->volume - 1);
     }
-    close_at(trader, i, part, tg_holding_price(book->market, h, trader->step), some_reason(trader));
+    close_at(trader, i, part, price, some_reason(trader));
     return true;
 }
 
@@ -264,6 +266,7 @@ static void furnish(struct tg_trader *trader, uint32_t number)
     book->netting = number % 4 == 3;
     book->leverage = leverages[below(trader, 5)];
     trader->bold = number % 6 == 5;
+    if (trader->bold) book->leverage = 500;
     int64_t worth = book->currency == TG_CURRENCY_JPY ? 150 : 100; /* of a dollar, in units */
     if (number % 3 == 0) book->lot_commission = 7 * worth / 2;
     if (number % 10 == 7) book->credit = 500 * worth;
