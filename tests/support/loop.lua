@@ -4,6 +4,12 @@ local uv = require("luv")
 
 local loop = {}
 
+-- Closes a handle and lets the loop see it: one that is still closing when the interpreter ends crashes it.
+function loop.close(handle)
+  if not handle:is_closing() then handle:close() end
+  uv.run("nowait")
+end
+
 -- Runs the loop until `ready()` gives something true, and returns that; nil when `timeout_ms` passed first.
 function loop.wait(ready, timeout_ms)
   local got = ready()
@@ -17,7 +23,7 @@ function loop.wait(ready, timeout_ms)
     uv.run("once")
     got = ready()
   end
-  timer:close()
+  loop.close(timer)
   return got or nil
 end
 

@@ -61,8 +61,8 @@ function process.start(options)
     if not self.handle:is_closing() then self.handle:close() end
   end)
   if not handle then
-    out:close()
-    err:close()
+    loop.close(out)
+    loop.close(err)
     error("cannot start " .. argv[1] .. ": " .. tostring(pid), 2)
   end
   self.handle, self.pid = handle, pid
@@ -120,12 +120,17 @@ function methods:signal(name)
   if self:alive() then self.handle:kill(name) end
 end
 
--- Waits for the end and for the last output; the exit code and the signal, or nil on timeout.
+-- Waits for the end and for the last output; the exit code and the signal, or nil on timeout. A child of its own that
+-- keeps the output open is not waited for.
 function methods:wait_exit(timeout_ms)
   local ended = loop.wait(function()
-    return self.code ~= nil and self.open_pipes == 0
+    return self.code ~= nil
   end, timeout_ms)
-  if ended then return self.code, self.signal_number end
+  if not ended then return nil end
+  loop.wait(function()
+    return self.open_pipes == 0
+  end, 500)
+  return self.code, self.signal_number
 end
 
 -- Asks it to end, insists after `timeout_ms` (default 5000), and reaps it. The exit code, or nil when it had to be killed.

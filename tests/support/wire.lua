@@ -30,7 +30,7 @@ function wire.raw(port, host)
     return connected
   end, wire.timeout_ms) then failed = "ETIMEDOUT" end
   if failed then
-    self.tcp:close()
+    loop.close(self.tcp)
     return nil, failed
   end
   self.tcp:nodelay(true)
@@ -111,12 +111,8 @@ end
 -- Ends at once: with a reset, as a crashing client does, or (default) quietly.
 function raw:abort(reset)
   if self.tcp:is_closing() then return end
-  if reset then
-    self.tcp:close_reset()
-  else
-    self.tcp:close()
-  end
-  uv.run("nowait")
+  if reset then self.tcp:close_reset() end
+  loop.close(self.tcp)
 end
 
 -- HTTP ---------------------------------------------------------------------------------------------------------------
