@@ -124,8 +124,8 @@ static void arm(struct sim_source *sim)
     (void)uv_timer_start(&sim->timer, on_timer, due > now ? due - now : 0, 0);
 }
 
-/* What is due is set aside first: a poll that `done` starts anew waits for the next turn, so an
- * owner who polls without a pause cannot hold the loop. */
+/* What is due is set aside first: `done` may cancel any poll, start new ones or close the source.
+ */
 static void on_timer(uv_timer_t *timer)
 {
     struct sim_source *sim = timer->data;
@@ -154,7 +154,10 @@ static int on_poll(struct tg_source *source, struct tg_poll *poll)
     struct sim_poll *running = malloc(sizeof *running);
     if (!running) return -TG_ENOMEM;
     running->poll = poll;
-    running->due_ms = uv_now(sim->timer.loop) + (uint64_t)sim->options.latency_ms;
+    /* A millisecond at least: libuv runs a timer that is set to 0 inside a timer in the same turn,
+     * and an owner who polls again from `done` would hold the loop. */
+    int latency_ms = sim->options.latency_ms ? sim->options.latency_ms : 1;
+    running->due_ms = uv_now(sim->timer.loop) + (uint64_t)latency_ms;
     tg_list_init(&running->node);
     tg_list_append(&sim->waiting, &running->node);
     poll->driver = running;

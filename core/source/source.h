@@ -108,7 +108,7 @@ struct tg_sim_source_options {
     int accounts;                     /* demo-1 … demo-N exist; 1 … TG_SIM_ACCOUNTS */
     double events_per_minute;         /* lifecycle events per account, mean; 0 … TG_SIM_EVENTS */
     int outage_every_s, outage_for_s; /* the last so many seconds of every so many; 0: never */
-    int latency_ms;                   /* from a poll to its answer; 0 … TG_SIM_LATENCY_MS */
+    int latency_ms;                   /* from a poll to its answer; 0 (the next turn) … TG_SIM_LATENCY_MS */
 };
 
 /* The embedded simulator; time is counted from the opening. The options are copied. 0, -TG_ENOMEM,
