@@ -19,7 +19,7 @@ bool tg_limiter_take(struct tg_limiter *limiter, int64_t now_ms)
     if (passed > needed) passed = needed;
     if (passed > 0) limiter->level += passed * rate;
     if (limiter->level > full) limiter->level = full;
-    limiter->last_ms = now_ms;
+    if (passed >= 0) limiter->last_ms = now_ms;
     if (limiter->level < 1000) return false;
     limiter->level -= 1000;
     return true;

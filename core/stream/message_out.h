@@ -20,7 +20,8 @@ struct tg_connected {
     const char *status;
 };
 
-/* Each appends one JSON object. */
+/* Each appends one JSON object; like every writer of JSON with a comma before it unless the buffer
+ * is empty, so give each message a buffer of its own. */
 void tg_message_connected(struct tg_buf *out, const struct tg_connected *connected);
 
 /* `id` is JSON text that is echoed as it is, "" = none. Age < 0: null. */
