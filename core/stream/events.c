@@ -44,7 +44,6 @@ bool tg_events_match(const char *globs, const char *type)
     const char *at = globs, *glob;
     size_t len, type_len = strlen(type);
     if (!globs) return true;
-    if (!*globs) return false;
     while ((glob = next_glob(&at, &len)))
         if (tg_glob_match(glob, len, type, type_len)) return true;
     return false;

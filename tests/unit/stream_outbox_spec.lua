@@ -217,6 +217,19 @@ describe("outbox", function()
     assert.is_true(tonumber(C.tg_outbox_bytes(outbox)) < 3000)
   end)
 
+  it("gives the room of a message that could not merge back when it is taken", function()
+    new(300)
+    for _ = 1, 50 do
+      latest("U")
+      assert.equal(0, snapshot())
+      assert.equal(0, latest("U"))
+      assert.equal(0, latest("V"))
+      assert.equal(0, latest("U"))
+      drain()
+    end
+    assert.equal(0, put(("a"):rep(300)))
+  end)
+
   it("queues types beyond its slots like ordered ones, in order and within the bound", function()
     new(20000)
     local expected = {}
