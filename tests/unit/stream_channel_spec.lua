@@ -188,6 +188,7 @@ describe("channel", function()
   end)
 
   it("is left without a trace by a thousand clients who come and go in the middle of things", function()
+    local heap = stream.heap()
     for i = 1, 1000 do
       local client = world:connect({ queue_bytes = 2000, events = i % 3 == 0 and "deal" or nil })
       world:publish({ type = "deal", payload = '{"n":' .. i .. "}" })
@@ -202,5 +203,7 @@ describe("channel", function()
     world:pass(300100)
     C.tg_channel_tidy(world.channel)
     assert.equal(0, tonumber(C.tg_blob_bytes_alive()))
+    local grown = stream.heap() - heap
+    assert.is_true(grown < 20000, grown .. " bytes of a thousand clients are left") -- 20 bytes each would show
   end)
 end)

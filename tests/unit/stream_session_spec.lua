@@ -278,18 +278,15 @@ describe("session", function()
   end)
 
   it("costs less than a kilobyte while it is idle", function()
-    ffi.cdef([[struct tg_mallinfo2 { size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks,
-                                     fordblks, keepcost; };
-               struct tg_mallinfo2 mallinfo2(void);]])
     local clients = {}
-    local before = ffi.C.mallinfo2().uordblks
+    local before = stream.heap()
     for i = 1, 200 do
       clients[i] = world:connect()
       for frame in clients[i].take do assert.is_string(frame) end
       world:publish({ type = "account_update", latest = true })
     end
     for i = 1, 200 do clients[i].read() end
-    local each = tonumber(ffi.C.mallinfo2().uordblks - before) / 200
+    local each = (stream.heap() - before) / 200
     assert.is_true(each < 1024, "a session costs " .. each .. " bytes")
   end)
 
