@@ -1,7 +1,7 @@
 /* An account: its newest good state, the one before, and what changed between them. */
 #pragma once
 
-#include "base/list.h"
+#include "model/deals.h"
 #include "model/record.h"
 
 #include <stddef.h>
@@ -38,6 +38,13 @@ struct tg_suspect {
     int polls;
 };
 
+/* The identifiers of the positions that were open when the account was first seen: parts of them
+ * may have been closed before, so older deals of theirs prove nothing. */
+struct tg_heirlooms {
+    uint64_t *ids;
+    uint32_t count;
+};
+
 /* Everything the model knows about one account. Owned by the store. */
 struct tg_account {
     char id[TG_ACCOUNT_ID_MAX + 1];
@@ -46,14 +53,17 @@ struct tg_account {
         birth;  /* unique for the life of the process: tells a reused slot from its former user */
     bool known; /* at least one good poll */
     struct tgl_account now, was;
+    bool positions_known; /* at least one good poll told the positions */
     struct tg_positions positions, positions_was;
     uint64_t changed;          /* bits of the account fields that the newest poll changed */
     struct tg_moment *moments; /* of the newest poll, in order */
     uint32_t moments_count, moments_cap;
     struct tg_suspect *suspects;
     uint32_t suspects_count, suspects_cap;
-    uint64_t *deals_seen; /* tickets of deals already told, a ring */
-    uint32_t deals_seen_count, deals_seen_at;
+    struct tg_heirlooms heirlooms;
+    struct tg_deals deals;  /* which deals were told already */
+    int sweep;              /* polls for which the deals are still wanted */
+    int64_t good_source_ms; /* the source's own time of the newest good poll, 0 = not told */
     int64_t good_mono_ms, good_wall_ms; /* of the newest good poll */
     int64_t wake_wall_ms; /* the rules ask to be run at this time though nothing changes; 0 = not */
     void *owner;          /* the gateway's */
@@ -68,31 +78,16 @@ struct tg_account_policy {
 bool tg_account_wants_deals(const struct tg_account *account, const struct tg_records *records);
 
 /* Takes in the records of a good poll: moves now to was, fills `changed` and `moments` (valid until
- * the next apply). The first apply yields no moments. 0 or -TG_ENOMEM with the account as it was.
- */
-int tg_account_apply(struct tg_account *account, const struct tg_records *records,
+ * the next apply). Sorts the records' positions by identifier. The first known positions yield no
+ * moments. 0, or with the account's state as it was: -TG_EINVAL (two positions of one identifier,
+ * or one without), -TG_ENOMEM. */
+int tg_account_apply(struct tg_account *account, struct tg_records *records,
                      const struct tg_account_policy *policy, int64_t mono_ms, int64_t wall_ms);
 
-/* The account's position of that identifier in a set, or NULL. */
+/* Prepares a zeroed account; frees what an account holds. */
+void tg_account_init(struct tg_account *account, const char *id);
+void tg_account_fini(struct tg_account *account);
+
+/* The position of that identifier in a sorted set, or NULL. */
 const struct tgl_position *tg_positions_find(const struct tg_positions *positions,
                                              uint64_t position_id);
-
-struct tg_store;
-
-struct tg_store *tg_store_new(void);
-void tg_store_free(struct tg_store *store);
-
-/* The account of that id, or NULL. */
-struct tg_account *tg_store_find(const struct tg_store *store, const char *id);
-
-/* The account of that id, made when it does not exist. NULL when memory is short. */
-struct tg_account *tg_store_open(struct tg_store *store, const char *id);
-
-/* Frees an account. */
-void tg_store_drop(struct tg_store *store, struct tg_account *account);
-
-uint32_t tg_store_count(const struct tg_store *store);
-
-/* The account in a slot, or NULL. Slots run from 0 to tg_store_slots() - 1. */
-struct tg_account *tg_store_at(const struct tg_store *store, uint32_t slot);
-uint32_t tg_store_slots(const struct tg_store *store);

@@ -44,6 +44,19 @@ struct tgl_moment {
 #include "model/fields.def"
 };
 
+/* The mask bit of a field: `1 << TG_ACCOUNT_AT_balance` and so on. */
+enum tg_account_field {
+#define TG_ACCOUNT_FIELD(kind, name, size, doc) TG_ACCOUNT_AT_##name,
+#include "model/fields.def"
+};
+#define TG_ACCOUNT_BIT(name) (UINT64_C(1) << TG_ACCOUNT_AT_##name)
+
+enum tg_position_field {
+#define TG_POSITION_FIELD(kind, name, size, doc) TG_POSITION_AT_##name,
+#include "model/fields.def"
+};
+#define TG_POSITION_BIT(name) (UINT64_C(1) << TG_POSITION_AT_##name)
+
 /* Records in which nothing is known: every nullable field null, `currency_digits` 2. */
 void tg_account_blank(struct tgl_account *account);
 void tg_position_blank(struct tgl_position *position);

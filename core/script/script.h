@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/account.h"
+#include "model/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,0 +1,190 @@
+/* A poll is taken in as a whole or not at all: whatever can fail (a duplicate identifier, memory)
+ * fails before the first field of the account has moved. */
+#include "model/account.h"
+
+#include "base/decimal.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/field.h"
+#include "model/lifecycle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* For how many polls the deals are asked for again after the balance moved and no deal explained
+ * it: services list a closed trade a moment after the balance has it. */
+#define SWEEP_POLLS 3
+
+void tg_account_init(struct tg_account *account, const char *id)
+{
+    memset(account, 0, sizeof *account);
+    tg_copy(account->id, sizeof account->id, id, strlen(id));
+    tg_account_blank(&account->now);
+    tg_copy(account->now.id, sizeof account->now.id, id, strlen(id));
+    account->was = account->now;
+}
+
+void tg_account_fini(struct tg_account *account)
+{
+    free(account->positions.rows);
+    free(account->positions_was.rows);
+    free(account->moments);
+    free(account->suspects);
+    free(account->heirlooms.ids);
+    tg_deals_fini(&account->deals);
+}
+
+const struct tgl_position *tg_positions_find(const struct tg_positions *positions,
+                                             uint64_t position_id)
+{
+    uint32_t low = 0, high = positions->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct tgl_position *row = &positions->rows[middle];
+        if (row->position_id == position_id) return row;
+        if (row->position_id < position_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static bool moved(double before, double after, int digits)
+{
+    return !isnan(after) && !tg_same(before, after, digits);
+}
+
+bool tg_account_wants_deals(const struct tg_account *account, const struct tg_records *records)
+{
+    if (!account->positions_known) return false;
+    if (account->suspects_count || account->sweep > 0) return true;
+    int digits = account->now.currency_digits;
+    if (records->account_known && (moved(account->now.balance, records->account.balance, digits) ||
+                                   moved(account->now.credit, records->account.credit, digits)))
+        return true;
+    if (!records->positions_known) return false;
+    for (uint32_t i = 0; i < account->positions.count; i++) {
+        const struct tgl_position *was = &account->positions.rows[i], *now = NULL;
+        for (uint32_t k = 0; k < records->positions_count && !now; k++)
+            if (records->positions[k].position_id == was->position_id) now = &records->positions[k];
+        if (!now || now->side != was->side || tg_scaled(now->volume, 8) < tg_scaled(was->volume, 8))
+            return true;
+    }
+    return false;
+}
+
+static int by_position_id(const void *a, const void *b)
+{
+    const struct tgl_position *x = a, *y = b;
+    return (x->position_id > y->position_id) - (x->position_id < y->position_id);
+}
+
+/* Sorts the rows; -TG_EINVAL when one has no identifier or two have the same. */
+static int arrange(struct tg_records *records)
+{
+    struct tgl_position *rows = records->positions;
+    uint32_t n = records->positions_count;
+    if (n) qsort(rows, n, sizeof *rows, by_position_id);
+    for (uint32_t i = 0; i < n; i++)
+        if (!rows[i].position_id || (i && rows[i].position_id == rows[i - 1].position_id))
+            return -TG_EINVAL;
+    return 0;
+}
+
+/* The first set of positions is what was there before us. */
+static int inherit(struct tg_account *account, const struct tg_records *records)
+{
+    uint32_t n = records->positions_count;
+    if (!n) return 0;
+    struct tgl_position *rows = malloc(n * sizeof *rows);
+    uint64_t *ids = malloc(n * sizeof *ids);
+    if (!rows || !ids) {
+        free(rows);
+        free(ids);
+        return -TG_ENOMEM;
+    }
+    memcpy(rows, records->positions, n * sizeof *rows);
+    for (uint32_t i = 0; i < n; i++)
+        ids[i] = rows[i].position_id;
+    account->positions = (struct tg_positions){rows, n, n};
+    account->heirlooms = (struct tg_heirlooms){ids, n};
+    return 0;
+}
+
+/* Copies the fields that the source gave; the others stay as they were. */
+static void take_fields(struct tgl_account *into, const struct tg_records *records)
+{
+    for (int i = 0; records->account_known && i < tg_account_entity.count; i++) {
+        const struct tg_field *field = &tg_account_entity.fields[i];
+        if (!(records->account_fields & (UINT64_C(1) << i)) || field->offset == 0) continue;
+        memcpy((char *)into + field->offset, (const char *)&records->account + field->offset,
+               field->size);
+    }
+}
+
+/* What the deals of this poll moved the balance by. */
+static double explained(const struct tg_account *account)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < account->moments_count; i++) {
+        const struct tg_moment *moment = &account->moments[i];
+        if (moment->kind != TG_MOMENT_DEAL && moment->kind != TG_MOMENT_BALANCE_OPERATION) continue;
+        const double parts[] = {moment->deal.profit, moment->deal.swap, moment->deal.commission,
+                                moment->deal.fee};
+        for (int k = 0; k < 4; k++)
+            if (!isnan(parts[k])) sum += parts[k];
+    }
+    return sum;
+}
+
+/* Whether deals are still owed: the balance moved by more or less than they say. */
+static void plan_sweep(struct tg_account *account)
+{
+    int digits = account->now.currency_digits;
+    double delta = account->now.balance - account->was.balance;
+    if (account->sweep > 0) account->sweep--;
+    if (isnan(delta) || tg_same(delta, 0, digits)) {
+        if (account->moments_count) account->sweep = 0;
+    } else {
+        account->sweep = tg_same(delta, explained(account), digits) ? 0 : SWEEP_POLLS;
+    }
+}
+
+int tg_account_apply(struct tg_account *account, struct tg_records *records,
+                     const struct tg_account_policy *policy, int64_t mono_ms, int64_t wall_ms)
+{
+    bool first = !account->known;
+    int rc = records->positions_known ? arrange(records) : 0;
+    if (rc) return rc;
+    account->moments_count = 0;
+    account->changed = 0;
+    if (records->positions_known) {
+        for (uint32_t i = 0; i < records->positions_count; i++)
+            if (records->account_fields & TG_ACCOUNT_BIT(currency_digits))
+                records->positions[i].currency_digits = records->account.currency_digits;
+        bool heir = !account->positions_known;
+        rc = heir ? inherit(account, records) : tg_lifecycle_run(account, records, policy);
+        if (rc) {
+            account->moments_count = 0;
+            return rc;
+        }
+        account->positions_known = true;
+        if (!heir) {
+            struct tg_positions spare = account->positions;
+            account->positions = account->positions_was;
+            account->positions_was = spare;
+        }
+    }
+    struct tgl_account before = account->now;
+    take_fields(&account->now, records);
+    account->now.positions_count = (int32_t)account->positions.count;
+    account->was = first ? account->now : before;
+    account->changed = tg_entity_diff(&tg_account_entity, &account->was, &account->now);
+    if (!first) plan_sweep(account);
+    account->known = true;
+    account->good_mono_ms = mono_ms;
+    account->good_wall_ms = wall_ms;
+    account->good_source_ms = records->source_time_ms;
+    return 0;
+}

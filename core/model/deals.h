@@ -1,0 +1,43 @@
+/* Deals as evidence: which were told already, and what they say of a position that closed. */
+#pragma once
+
+#include "model/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Keys of the deals that were told, oldest first. Zero-initialise. */
+struct tg_deals {
+    uint64_t *keys;
+    uint32_t count, cap;
+};
+
+/* How many keys are kept: more than any source answers for the few minutes that are asked about. */
+#define TG_DEALS_KEPT 8192
+
+void tg_deals_fini(struct tg_deals *deals);
+
+/* Whether this very deal was told before. */
+bool tg_deals_seen(const struct tg_deals *deals, const struct tgl_deal *deal);
+
+/* Remembers a deal; the oldest is forgotten beyond TG_DEALS_KEPT. 0 or -TG_ENOMEM. */
+int tg_deals_remember(struct tg_deals *deals, const struct tgl_deal *deal);
+
+/* What the new deals of a poll say of one position. */
+struct tg_closing {
+    double volume;     /* lots closed; 0: no evidence */
+    double price;      /* volume-weighted close price */
+    double price_open; /* open price, where the source tells; else NaN */
+    double profit, swap, commission, fee;
+    int64_t time, time_open; /* UTC ms; 0 = not told */
+    int32_t reason;
+    double volume_in;             /* lots opened by IN deals of this poll */
+    const struct tgl_deal *entry; /* the first IN deal, or NULL */
+    const struct tgl_deal *exit;  /* the last closing deal, or NULL */
+};
+
+/* Sums up the deals of `position_id` that were not told before and are not older than `since_ms`
+ * (UTC; a deal without a time counts as new), by the figures of MT5's deal history: OUT, OUT_BY and
+ * the closing part of INOUT close; IN opens. */
+void tg_closing_of(struct tg_closing *closing, const struct tg_records *records,
+                   const struct tg_deals *told, uint64_t position_id, int64_t since_ms);
