@@ -11,6 +11,11 @@ static int clamp(int digits)
     return digits < 0 ? 0 : digits > TG_DIGITS_MAX ? TG_DIGITS_MAX : digits;
 }
 
+bool tg_scalable(double value, int digits)
+{
+    return fabs(value) * powers[clamp(digits)] < 0x1p63;
+}
+
 int64_t tg_scaled(double value, int digits)
 {
     double scaled = round(value * powers[clamp(digits)]);
@@ -23,13 +28,16 @@ int64_t tg_scaled(double value, int digits)
 bool tg_same(double a, double b, int digits)
 {
     if (isnan(a) || isnan(b)) return isnan(a) && isnan(b);
+    if (!tg_scalable(a, digits) || !tg_scalable(b, digits)) return a == b;
     return tg_scaled(a, digits) == tg_scaled(b, digits);
 }
 
+/* From 2^52 units on a double has no finer part to round away. */
 double tg_round(double value, int digits)
 {
-    if (!isfinite(value) || fabs(value) >= 0x1p52) return value;
-    return (double)tg_scaled(value, digits) / powers[clamp(digits)];
+    double unit = powers[clamp(digits)];
+    if (!isfinite(value) || fabs(value) * unit >= 0x1p52) return value;
+    return (double)tg_scaled(value, digits) / unit;
 }
 
 int tg_decimal_write(char out[TG_DECIMAL_SIZE], int64_t scaled, int digits)

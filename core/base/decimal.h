@@ -11,6 +11,9 @@
  * clamped to 0…TG_DIGITS_MAX. */
 int64_t tg_scaled(double value, int digits);
 
+/* Whether tg_scaled holds the value without saturating; false for NaN and infinities. */
+bool tg_scalable(double value, int digits);
+
 /* Whether two quantities are the same at that many decimals. NaN (not known) equals only NaN. */
 bool tg_same(double a, double b, int digits);
 

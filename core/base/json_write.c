@@ -97,8 +97,8 @@ void tg_json_u64(struct tg_buf *out, uint64_t value)
 void tg_json_decimal(struct tg_buf *out, double value, int digits)
 {
     char text[TG_DECIMAL_SIZE];
-    if (!isfinite(value)) {
-        tg_json_raw(out, "null", 4);
+    if (!tg_scalable(value, digits)) { /* null, or a number too large to have decimals */
+        tg_json_double(out, value);
         return;
     }
     comma(out);

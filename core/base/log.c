@@ -16,7 +16,8 @@ static struct {
     enum tg_log_level level;
     enum tg_log_format format;
     FILE *out;
-    struct {
+    const struct tg_clock *clock;
+    struct brake {
         char name[64];
         int64_t until_ms;
         int64_t held;
@@ -31,32 +32,54 @@ void tg_log_setup(enum tg_log_level level, enum tg_log_format format, FILE *out)
     memset(logger.brake, 0, sizeof logger.brake);
 }
 
+void tg_log_clock(const struct tg_clock *clock)
+{
+    logger.clock = clock;
+}
+
+static const struct tg_clock *the_clock(void)
+{
+    return logger.clock ? logger.clock : tg_clock_system();
+}
+
 bool tg_log_on(enum tg_log_level level)
 {
     return level >= logger.level;
+}
+
+/* The brake of that name. When all are taken the one that was released longest ago is reused: two
+ * faults that share a brake would wave each other through. */
+static struct brake *brake_of(const char *name)
+{
+    struct brake *pick = &logger.brake[0];
+    for (int i = 0; i < BRAKES; i++) {
+        struct brake *brake = &logger.brake[i];
+        if (!strcmp(brake->name, name)) return brake;
+        if (brake->until_ms < pick->until_ms) pick = brake;
+        if (!brake->name[0]) {
+            pick = brake;
+            break;
+        }
+    }
+    *pick = (struct brake){.until_ms = INT64_MIN};
+    tg_copy(pick->name, sizeof pick->name, name, strlen(name));
+    return pick;
 }
 
 /* Whether this fault may be written now; `*held` receives how many were not since the last. */
 static bool released(const char *module, const char *event, int64_t *held)
 {
     char name[sizeof logger.brake[0].name];
-    unsigned hash = 5381;
-    int64_t now = tg_mono_ms(tg_clock_system());
+    int64_t now = tg_mono_ms(the_clock());
     (void)snprintf(name, sizeof name, "%s.%s", module, event);
-    for (const char *at = name; *at; at++)
-        hash = hash * 33 + (unsigned char)*at;
-    unsigned i = hash % BRAKES;
-    if (strcmp(logger.brake[i].name, name) != 0) {
-        tg_copy(logger.brake[i].name, sizeof name, name, strlen(name));
-        logger.brake[i].until_ms = logger.brake[i].held = 0;
-    }
-    if (now < logger.brake[i].until_ms) {
-        logger.brake[i].held++;
+    struct brake *brake = brake_of(name);
+    if (now < brake->until_ms) {
+        brake->held++;
         return false;
     }
-    *held = logger.brake[i].held;
-    logger.brake[i].until_ms = now + 1000;
-    logger.brake[i].held = 0;
+    *held = brake->held;
+    brake->until_ms = now + 1000;
+    brake->held = 0;
     return true;
 }
 
@@ -78,15 +101,26 @@ static void put_json(struct tg_buf *line, const char *head[4], const struct tg_k
     tg_buf_puts(line, "}\n");
 }
 
-/* Control bytes become dots: a log line in a terminal must not move its cursor. */
+/* Control characters become dots, the C1 set in its UTF-8 form included: a log line in a terminal
+ * must not move its cursor. */
+static void put_plain(struct tg_buf *line, const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f;
+        if (c1) at++;
+        tg_buf_putc(line, c1 || *at < 0x20 || *at == 0x7f ? '.' : (char)*at);
+    }
+}
+
 static void put_text(struct tg_buf *line, const char *head[4], const struct tg_kv *fields)
 {
     tg_buf_printf(line, "%.8s %-5s %s %s", head[0] + 11, head[1], head[2], head[3]);
     for (; fields->key; fields++) {
         tg_buf_printf(line, " %s=", fields->key);
-        if (!fields->text) tg_buf_printf(line, "%lld", (long long)fields->number);
-        for (const char *at = fields->text; at && *at; at++)
-            tg_buf_putc(line, (unsigned char)*at < 0x20 || *at == 0x7f ? '.' : *at);
+        if (fields->text)
+            put_plain(line, fields->text);
+        else
+            tg_buf_printf(line, "%lld", (long long)fields->number);
     }
     tg_buf_putc(line, '\n');
 }
@@ -102,7 +136,7 @@ static void put(const char *level, const char *module, const char *event, int64_
         all[n++] = *fields;
     if (held) all[n++] = tg_i("repeated", held);
     all[n] = (struct tg_kv){0};
-    tg_iso8601_write(time, tg_wall_ms(tg_clock_system()));
+    tg_iso8601_write(time, tg_wall_ms(the_clock()));
     const char *head[4] = {time, level, module, event};
     if (logger.format == TG_LOG_JSON)
         put_json(&line, head, all);

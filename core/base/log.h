@@ -1,6 +1,8 @@
 /* The log: one JSON object a line on stderr, or plain text on a terminal. */
 #pragma once
 
+#include "base/clock.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +30,10 @@ static inline struct tg_kv tg_i(const char *key, int64_t number)
 
 /* Process-wide settings; the defaults are info, JSON, stderr. `out` is not closed by us. */
 void tg_log_setup(enum tg_log_level level, enum tg_log_format format, FILE *out);
+
+/* The clock that dates the lines and times the brake on repeated faults; the system's by default
+ * (NULL). It must outlive its use. */
+void tg_log_clock(const struct tg_clock *clock);
 
 bool tg_log_on(enum tg_log_level level);
 

@@ -94,7 +94,7 @@ int tg_map_put(struct tg_map *map, const char *key, size_t len, void *value, voi
     if (map->count * 4 >= map->cap * 3 && grow(map)) return -TG_ENOMEM;
     uint64_t hash = hash_of(key, len);
     struct tg_map_slot *slot = &map->slots[find(map, key, len, hash)];
-    if (old) *old = slot->value;
+    void *former = slot->value;
     if (!slot->key) {
         char *copy = malloc(len + 1);
         if (!copy) return -TG_ENOMEM;
@@ -104,6 +104,7 @@ int tg_map_put(struct tg_map *map, const char *key, size_t len, void *value, voi
         map->count++;
     }
     slot->value = value;
+    if (old) *old = former;
     return 0;
 }
 
