@@ -39,7 +39,8 @@ bool tg_log_on(enum tg_log_level level);
 
 /* Writes `time level module event` and the fields. Warnings and errors with the same module and
  * event are written at most once a second; the next one says how many were held back (`repeated`).
- * Fields end at the first NULL key. Never pass a token or a secret. */
+ * Fields end at the first NULL key; what follows the thirtieth is left out. Never pass a token or a
+ * secret. */
 void tg_log_write(enum tg_log_level level, const char *module, const char *event,
                   const struct tg_kv *fields);
 
