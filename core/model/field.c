@@ -206,6 +206,14 @@ static void write_id(struct tg_buf *out, const struct tg_field *field, const voi
         tg_json_raw(out, digits, strlen(digits));
 }
 
+/* The name at an index; the first, "unknown", for one that the list does not have. */
+static const char *enum_name(const struct tg_field *field, int32_t index)
+{
+    for (int32_t i = 0; field->names[i]; i++)
+        if (i == index) return field->names[i];
+    return field->names[0];
+}
+
 void tg_field_write(struct tg_buf *out, const struct tg_entity *entity,
                     const struct tg_field *field, const void *record, bool ids_as_text)
 {
@@ -218,10 +226,7 @@ void tg_field_write(struct tg_buf *out, const struct tg_entity *entity,
         text = at(field, record);
         tg_json_string(out, text, strnlen(text, field->size));
         return;
-    case TG_KIND_ENUM:
-        number = as_i32(field, record);
-        tg_json_text(out, field->names[number < 0 ? 0 : number]);
-        return;
+    case TG_KIND_ENUM: tg_json_text(out, enum_name(field, as_i32(field, record))); return;
     case TG_KIND_BOOL:
         number = as_i32(field, record);
         if (number < 0)
