@@ -3,12 +3,13 @@
 #include "auth/algorithm.h"
 
 #include <jwt.h>
+#include <openssl/evp.h>
 #include <string.h>
 
 static const struct tg_algorithm algorithms[] = {
-    {"HS256", 32, JWT_ALG_HS256},
-    {"HS384", 48, JWT_ALG_HS384},
-    {"HS512", 64, JWT_ALG_HS512},
+    {"HS256", 32, JWT_ALG_HS256, EVP_sha256},
+    {"HS384", 48, JWT_ALG_HS384, EVP_sha384},
+    {"HS512", 64, JWT_ALG_HS512, EVP_sha512},
 };
 
 #define COUNT (sizeof algorithms / sizeof *algorithms)

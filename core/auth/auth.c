@@ -56,8 +56,8 @@ enum tg_auth_result tg_auth_verify(struct tg_auth *auth, const char *token, size
     }
     bool cached = auth->policy.cache_tokens && len <= auth->policy.token_bytes;
     if (cached) {
-        tg_token_cache_key(key, token, len);
-        if (!tg_token_cache_get(&auth->cache, key, now_ms, out)) return TG_AUTH_OK;
+        cached = !tg_token_cache_key(key, token, len);
+        if (cached && !tg_token_cache_get(&auth->cache, key, now_ms, out)) return TG_AUTH_OK;
     }
     enum tg_auth_result result =
         tg_policy_verify(&auth->policy, now_ms, token, len, out, &from_ms, err);

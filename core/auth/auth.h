@@ -83,6 +83,7 @@ int tg_auth_refresh(struct tg_auth *auth, struct tg_err *err);
 /* Signs a development token with the first key; it carries the configured issuer and audience.
  * `claims_json` is a JSON object of further claims, or NULL; `sub`, `iat` and `exp` are not for it
  * to set. `ttl_seconds` is positive. `*out` is freed with free(). 0, -TG_EINVAL, -TG_ELIMIT (the
- * token would be longer than the longest accepted) or -TG_ENOMEM. */
+ * token would be longer than the longest accepted) or -TG_ENOMEM. For the start and the command
+ * line: libjwt's encoder may crash when memory is short. */
 int tg_auth_mint(struct tg_auth *auth, const char *subject, const char *claims_json,
                  int ttl_seconds, char **out, struct tg_err *err);

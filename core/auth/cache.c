@@ -63,9 +63,9 @@ void tg_token_cache_reset(struct tg_token_cache *cache, size_t max)
     tg_token_cache_init(cache, max);
 }
 
-void tg_token_cache_key(unsigned char out[TG_CACHE_KEY_SIZE], const char *token, size_t len)
+int tg_token_cache_key(unsigned char out[TG_CACHE_KEY_SIZE], const char *token, size_t len)
 {
-    SHA256((const unsigned char *)token, len, out);
+    return SHA256((const unsigned char *)token, len, out) ? 0 : -TG_ENOMEM;
 }
 
 int tg_token_cache_get(struct tg_token_cache *cache, const unsigned char key[TG_CACHE_KEY_SIZE],

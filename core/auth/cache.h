@@ -22,8 +22,9 @@ void tg_token_cache_fini(struct tg_token_cache *cache);
 /* Forgets everything and holds at most `max` from now on. */
 void tg_token_cache_reset(struct tg_token_cache *cache, size_t max);
 
-/* The cache's key of a token. */
-void tg_token_cache_key(unsigned char out[TG_CACHE_KEY_SIZE], const char *token, size_t len);
+/* The cache's key of a token. 0, or -TG_ENOMEM: `out` is then no token's key and must not be used.
+ */
+int tg_token_cache_key(unsigned char out[TG_CACHE_KEY_SIZE], const char *token, size_t len);
 
 /* A copy of the identity, when it is here and counts at `now_ms` (wall clock). 0, -TG_ENOTFOUND (an
  * identity whose time is over is dropped), or -TG_ENOMEM. */

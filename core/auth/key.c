@@ -1,10 +1,13 @@
-/* The only place where libjwt verifies. What it is given was judged by tg_token_read; what it
- * answers is judged again: jwt_decode returns 0 for an unread token when it runs out of memory or
- * is given no key, and verifies nothing when the algorithm is `none`. So the key is never NULL or
- * empty and the algorithm of the result must be the key's, which an unread token's never is.
+/* The only place where signatures are judged. A token must convince two: libcrypto's HMAC first,
+ * then libjwt. HMAC first, so that libjwt and the JSON library under it never see a byte that the
+ * holder of a secret did not sign; and at all, because libjwt 1.10.2 does not look whether its own
+ * HMAC succeeded: short of memory it compares with whatever the stack still holds, which may be the
+ * signature of the caller's last token.
  *
- * libjwt reads the claims before it verifies, and its JSON knows no integer beyond 64 bits, no
- * number beyond a double and no \u0000; it refuses such a token as it refuses a bad signature.
+ * What libjwt answers is judged again: jwt_decode returns 0 for an unread token when it runs out of
+ * memory or is given no key, and verifies nothing when the algorithm is `none`. So the key is never
+ * NULL or empty and the algorithm of the result must be the key's, which an unread token's never
+ * is.
  *
  * The `kid` is a hint from whoever made the token (RFC 7515, section 4.1.4). It may narrow the
  * choice of keys and never widen it: a key that was given a name serves only tokens that use the
@@ -14,6 +17,7 @@
 #include <errno.h>
 #include <jwt.h>
 #include <openssl/crypto.h>
+#include <openssl/hmac.h>
 #include <string.h>
 
 static int key_init(struct tg_key *key, const struct tg_key_options *options, int place,
@@ -93,13 +97,26 @@ void tg_keyring_fini(struct tg_keyring *ring)
 /* 0, -TG_EAUTH, or -TG_ENOMEM. */
 static int signed_with(const struct tg_key *key, const struct tg_token *token)
 {
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (!HMAC(key->algorithm->hash(), key->secret, key->secret_len,
+              (const unsigned char *)token->text.data, token->signed_len, mac, &len))
+        return -TG_ENOMEM;
+    if (len != token->signature.len || CRYPTO_memcmp(mac, token->signature.data, len) != 0)
+        return -TG_EAUTH;
+    return 0;
+}
+
+/* 0, -TG_EINVAL when libjwt cannot read what the holder of the secret signed, or -TG_ENOMEM. */
+static int confirmed(const struct tg_key *key, const struct tg_token *token)
+{
     jwt_t *jwt = NULL;
     int failed = jwt_decode(&jwt, token->text.data, key->secret, key->secret_len);
     bool read = !failed && jwt;
     bool good = read && (int)jwt_get_alg(jwt) == key->algorithm->jwt_alg;
     if (jwt) jwt_free(jwt);
     if (good) return 0;
-    return read || failed == ENOMEM ? -TG_ENOMEM : -TG_EAUTH;
+    return read || failed == ENOMEM ? -TG_ENOMEM : -TG_EINVAL;
 }
 
 int tg_keyring_verify(const struct tg_keyring *ring, const struct tg_token *token,
@@ -117,11 +134,12 @@ int tg_keyring_verify(const struct tg_keyring *ring, const struct tg_token *toke
         if (key->algorithm != token->algorithm) continue;
         fits = true;
         rc = signed_with(key, token);
+        if (!rc) rc = confirmed(key, token);
     }
     if (rc == -TG_ENOMEM) return tg_fail(err, TG_ENOMEM, "out of memory");
+    if (rc == -TG_EINVAL) return tg_fail(err, TG_EINVAL, "the claims are beyond libjwt's JSON");
     if (!rc) return 0;
     if (!any) return tg_fail(err, TG_EAUTH, "no key is configured for the token's kid");
     if (!fits) return tg_fail(err, TG_EAUTH, "the token's algorithm is not its key's");
-    return tg_fail(err, TG_EAUTH,
-                   "the signature does not verify (or the claims are beyond libjwt's JSON)");
+    return tg_fail(err, TG_EAUTH, "the signature does not verify");
 }

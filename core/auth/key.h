@@ -30,7 +30,9 @@ int tg_keyring_init(struct tg_keyring *out, const struct tg_key_options *keys, i
 void tg_keyring_fini(struct tg_keyring *ring);
 
 /* Checks the signature. When the token names a key that is here, only that key is tried; else only
- * keys without a `kid`, in order. A key is tried only for its own algorithm. 0, -TG_EAUTH with a
- * reason, or -TG_ENOMEM. */
+ * keys without a `kid`, in order. A key is tried only for its own algorithm. 0, -TG_EAUTH, or
+ * -TG_EINVAL when the signature is good but libjwt cannot read the claims: its JSON knows no
+ * integer beyond 64 bits, no number beyond a double and no \u0000. Both with a reason. Or
+ * -TG_ENOMEM. */
 int tg_keyring_verify(const struct tg_keyring *ring, const struct tg_token *token,
                       struct tg_err *err);

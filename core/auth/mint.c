@@ -1,6 +1,6 @@
 /* For the command line, the quick start and tests; the gateway never signs for anybody else. The
  * claims are held to the limits that tokens are held to, also because libjwt encodes on the stack.
- */
+ * libjwt's encoder does not survive a lack of memory, so this is not for a running gateway. */
 #include "auth/object.h"
 #include "auth/policy.h"
 

@@ -89,20 +89,20 @@ int tg_token_read(struct tg_token *out, const char *text, size_t len, size_t max
                   struct tg_err *err)
 {
     struct tg_token token = {0};
-    struct tg_buf header = {0}, signature = {0};
+    struct tg_buf header = {0};
     struct part parts[PARTS];
     if (len > max) return tg_fail(err, TG_EINVAL, "the token is longer than %zu bytes", max);
     int rc = split(text, len, parts, err);
     if (!rc) rc = decode(&header, parts[HEADER], "header", err);
     if (!rc) rc = decode(&token.claims, parts[CLAIMS], "payload", err);
-    if (!rc) rc = decode(&signature, parts[SIGNATURE], "signature", err);
+    if (!rc) rc = decode(&token.signature, parts[SIGNATURE], "signature", err);
     if (!rc) rc = parse_header(&token, &header, err);
-    if (!rc && signature.len != token.algorithm->hash_bytes)
+    if (!rc && token.signature.len != token.algorithm->hash_bytes)
         rc = tg_fail(err, TG_EINVAL, "the signature is not of its algorithm's length");
     if (!rc) tg_buf_add(&token.text, text, len);
+    if (!rc) token.signed_len = (size_t)(parts[SIGNATURE].text - text) - 1;
     if (token.text.failed) rc = tg_fail(err, TG_ENOMEM, "out of memory");
     tg_buf_fini(&header);
-    tg_buf_fini(&signature);
     if (rc)
         tg_token_fini(&token);
     else
@@ -114,5 +114,6 @@ void tg_token_fini(struct tg_token *token)
 {
     tg_buf_fini(&token->text);
     tg_buf_fini(&token->claims);
+    tg_buf_fini(&token->signature);
     tg_buf_fini(&token->kid);
 }

@@ -10,9 +10,11 @@
 
 /* Nothing in here may be believed before tg_keyring_verify has said so. */
 struct tg_token {
-    struct tg_buf text;   /* the token, NUL-terminated */
-    struct tg_buf claims; /* the decoded payload */
-    struct tg_buf kid;    /* the key that the header names; `data` is NULL when it names none */
+    struct tg_buf text;      /* the token, NUL-terminated */
+    size_t signed_len;       /* how many bytes of it are signed: all before the second dot */
+    struct tg_buf claims;    /* the decoded payload */
+    struct tg_buf signature; /* decoded; as long as the algorithm's hash */
+    struct tg_buf kid;       /* the key that the header names; `data` is NULL when it names none */
     const struct tg_algorithm *algorithm;
 };
 

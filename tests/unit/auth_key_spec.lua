@@ -110,8 +110,7 @@ describe("keys", function()
         return select(2, auth:verify(jws.sign(header, claims, secret)))
       end
       assert.equal("no key is configured for the token's kid", reason('{"alg":"HS256","kid":"3"}', new))
-      assert.equal("the signature does not verify (or the claims are beyond libjwt's JSON)",
-                   reason('{"alg":"HS256","kid":"1"}', new))
+      assert.equal("the signature does not verify", reason('{"alg":"HS256","kid":"1"}', new))
       assert.equal("the token's algorithm is not its key's",
                    select(2, auth:verify(jws.sign('{"alg":"HS512","kid":"2"}', claims, new, "HS512"))))
     end)
