@@ -41,6 +41,8 @@ struct tg_script_options {
     int rest_after_faults; /* faults in a row of one rule on one account … */
     int rest_seconds;      /* … and how long it rests there */
     bool ids_as_text;
+    const char *settings; /* JSON object {"file": {"option": value}}: what `option` answers instead
+                           * of its default; NULL = nothing */
     const struct tg_clock *clock;
     void (*emit)(void *ctx, const struct tg_script_event *event);
     void *ctx;
@@ -69,6 +71,10 @@ void tg_script_run(struct tg_script *script, struct tg_account *const *accounts,
 /* Whether the account's newest poll could make any rule speak: the cheap test before tg_script_run.
  */
 bool tg_script_wakes(const struct tg_script *script, const struct tg_account *account);
+
+/* Runs what `every` held back for an account whose wake_wall_ms has come, without a poll. (A poll
+ * does the same on its way.) */
+void tg_script_due(struct tg_script *script, struct tg_account *account);
 
 /* Runs `on = "source_status" | "client_connected" | "client_disconnected"` rules. `what` is the
  * status or the client's subject. */

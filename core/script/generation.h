@@ -1,0 +1,117 @@
+/* A generation: one VM with one rule set in it, from candidate to closed. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "script/bridge.h"
+#include "script/ruleset.h"
+#include "script/script.h"
+#include "script/shape.h"
+#include "script/vm.h"
+
+/* Moments beside those of the model; they continue enum tg_moment_kind. */
+enum {
+    TG_ON_SNAPSHOT = TG_MOMENT_KINDS,
+    TG_ON_SOURCE_STATUS,
+    TG_ON_CLIENT_CONNECTED,
+    TG_ON_CLIENT_DISCONNECTED,
+    TG_ON_TICK,
+    TG_ON_KINDS,
+};
+
+/* The moment's name, as `on` has it. */
+const char *tg_on_name(int kind);
+
+/* A rule as C knows it. The strings are owned. */
+struct tg_rule {
+    char *name, *file, *path, *type;
+    enum tg_lane lane;
+    bool filtered, timed; /* has a `to`; has an `every` */
+    uint64_t watch;       /* bits of account fields */
+    uint32_t on;          /* bits of moment kinds */
+    uint64_t file_hash;
+};
+
+/* An event that Lua made and that is not emitted yet. */
+struct tg_spoken {
+    struct tg_account *account; /* NULL: the account has gone meanwhile */
+    uint32_t rule, step;
+    size_t text, len; /* in the run's text */
+};
+
+/* One run of the rules: the accounts, and what was said. Runs nest, because whoever receives an
+ * event may tell the next moment. */
+struct tg_run {
+    struct tg_account *const *accounts;
+    uint32_t accounts_count;
+    struct tg_spoken *spoken;
+    uint32_t count, cap;
+    struct tg_buf text;
+    uint32_t loaded_spoke; /* events of the account that is loaded */
+    struct tg_run *outer;
+};
+
+/* How a set makes the snapshot: a shape that C writes, or a function. */
+struct tg_snapshot_maker {
+    int shape;    /* -1: a function of the rule */
+    int rule;     /* -1: the built-in one, no rule makes it */
+    int fallback; /* the built-in shape, for when the function fails */
+};
+
+/* Functions of lua/boot.lua, by registry reference. */
+struct tg_entries {
+    int load, finish, beat, permit, forget, snapshot, save, restore, heaviest, drop;
+};
+
+struct tg_generation {
+    struct tgl_work work; /* shared with Lua */
+    struct tg_vm vm;
+    struct tg_entries entries;
+    struct tg_script_options options;
+    struct tg_rule *rules;
+    uint32_t rules_count, rules_cap;
+    struct tg_shape *shapes;
+    uint32_t shapes_count, shapes_cap;
+    uint64_t watch; /* of all rules that are not muted */
+    uint32_t on;
+    bool timed;
+    struct tgl_step *steps;
+    uint32_t steps_count, steps_cap;
+    struct tg_run *run;    /* the innermost, NULL = none */
+    uint64_t event_serial; /* of the event that is being emitted */
+    struct tg_buf scratch;
+    struct tg_json json;
+    struct tg_envelope envelope;
+    struct tg_snapshot_maker snapshot;
+    struct tg_run spare; /* the memory of finished runs */
+    int64_t notes_until_ms;
+    int notes; /* log lines of rules in this second */
+    uint32_t number;
+    char name[64], version[17];
+    int64_t loaded_wall_ms;
+};
+
+/* Builds a candidate: VM, runtime, every file under its quota, all checks. On failure NULL, with
+ * file, line and reason in `err`. */
+struct tg_generation *tg_generation_new(const struct tg_script_options *options,
+                                        const struct tg_ruleset *set, struct tg_err *err);
+void tg_generation_free(struct tg_generation *generation);
+
+/* Carries what rules remember, and the mutes of rules whose file did not change, from the one that
+ * ran to the candidate. 0, or -TG_EINVAL with the sentence when a `migrate` failed. */
+int tg_generation_inherit(struct tg_generation *generation, struct tg_generation *from,
+                          struct tg_err *err);
+
+/* Computes the masks of the rules that are not muted. */
+void tg_generation_aim(struct tg_generation *generation);
+
+#define TG_MUTE_REASON 160
+
+/* Silences a rule until its file changes, and says so in the log. */
+void tg_generation_mute(struct tg_generation *generation, uint32_t rule, const char *reason,
+                        const char *where);
+
+/* After the memory ran out in a call of `rule`: collects, finds the rule that holds most of what is
+ * left (or, when little is left, takes the one that asked), mutes it, drops what it holds, and
+ * answers its index. */
+uint32_t tg_generation_relieve(struct tg_generation *generation, uint32_t rule);

@@ -1,0 +1,297 @@
+/* Compiled Lua looks at no hook. It looks at one thing only, and only if asked when it is compiled:
+ * whether the profiler wants a sample. So the profiler is started with an interval that never
+ * comes, which plants the check on every line of every trace. When a call has burnt its budget, a
+ * watchdog thread signals this thread; the handler arms a hook for every instruction and raises the
+ * profiler's own signal; the trace sees the flag, leaves to the interpreter, and the hook throws at
+ * each instruction until the rule's last pcall is behind.
+ *
+ * The watchdog reads one word and the processor time of the VM's thread. Processor time, not the
+ * wall: a rule is innocent of a machine that is busy with something else. The word is static, so a
+ * VM that is closed takes nothing away from the watchdog.
+ *
+ * What would break it: a second VM profiled at the same time (the profiler is one a process, so the
+ * entered VM takes it over), another user of the signals, bytecode without lines, functions that
+ * run where no hook fires (xpcall's handlers, finalizers: the sandbox has neither), and C functions
+ * that never return (the sandbox bounds them; a call that the bell does not end in five seconds of
+ * processor time ends the process instead, because a gateway that is silent is worse). */
+#include "script/leash.h"
+
+#include "base/err.h"
+#include "base/text.h"
+#include "script/canary.h"
+
+#include <lauxlib.h>
+#include <luajit.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NAP_MS 5
+#define AWAKE_NAPS 200      /* naps without a call before the watchdog sleeps for good */
+#define GIVE_UP_MS 5000     /* processor time after an unanswered bell */
+#define HOOK_COUNT 10000    /* instructions between looks at the time, without the bell */
+#define BELL (SIGRTMIN + 5) /* a spare real-time signal */
+
+static struct {
+    int holders;
+    bool rings;  /* the canary died */
+    bool judged; /* there was a canary */
+    pthread_t watchdog;
+    clockid_t vm_clock;
+    pthread_t vm_thread;
+    sem_t wake;
+    int inside, asleep, stop; /* atomic */
+    int budget_ms;            /* atomic */
+    uint32_t rung;            /* atomic: the serial the bell was last rung for */
+    lua_State *L;             /* VM thread only, handler included */
+    lua_State *profiled;
+    uint32_t serial;      /* last given by tg_leash_serial */
+    uint32_t hook_serial; /* without the bell: the call that the hook is timing */
+    int64_t hook_since_us;
+    bool quota_spent;
+    struct tg_leash_report report;
+} leash;
+
+static struct tgl_leash word;
+
+struct tgl_leash *tg_leash_word(void)
+{
+    return &word;
+}
+
+uint32_t tg_leash_serial(void)
+{
+    uint32_t last = __atomic_load_n(&word.serial, __ATOMIC_RELAXED);
+    leash.serial = (last > leash.serial ? last : leash.serial) % 0x7fffffff + 1;
+    return leash.serial;
+}
+
+bool tg_leash_rings(void)
+{
+    return leash.rings;
+}
+
+static int64_t burnt_us(clockid_t clock)
+{
+    struct timespec time;
+    if (clock_gettime(clock, &time)) return 0;
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+/* Throws at every instruction; the first place is the one that counts. */
+static void on_hook(lua_State *L, lua_Debug *at)
+{
+    if (!leash.report.where[0] && lua_getinfo(L, "Sl", at))
+        (void)snprintf(leash.report.where, sizeof leash.report.where, "%s:%d", at->short_src,
+                       at->currentline);
+    luaL_error(L, "stopped: it ran for too long");
+}
+
+/* On the VM's thread, in the middle of whatever it is doing. */
+static void on_bell(int number)
+{
+    (void)number;
+    if (!leash.L || word.serial == 0 ||
+        word.serial != __atomic_load_n(&leash.rung, __ATOMIC_RELAXED))
+        return;
+    leash.report.rung = true;
+    leash.report.serial = word.serial;
+    leash.report.cursor = word.cursor;
+    lua_sethook(leash.L, on_hook, LUA_MASKCOUNT, 1);
+    if (leash.profiled == leash.L) (void)raise(SIGPROF);
+}
+
+/* Without the bell: the interpreter comes by every so many instructions and looks at the time. */
+static void on_count(lua_State *L, lua_Debug *at)
+{
+    uint32_t serial = word.serial;
+    int64_t now = burnt_us(leash.vm_clock);
+    if (serial == 0) return;
+    if (serial != leash.hook_serial) {
+        leash.hook_serial = serial;
+        leash.hook_since_us = now;
+    } else if (now - leash.hook_since_us > leash.budget_ms * INT64_C(1000)) {
+        leash.report.rung = true;
+        leash.report.serial = serial;
+        leash.report.cursor = word.cursor;
+        lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+        on_hook(L, at);
+    }
+}
+
+/* Only write(2): the VM's thread may stand inside any lock. */
+static void give_up(void)
+{
+    static const char text[] = "{\"level\":\"error\",\"module\":\"rules\",\"event\":\"stuck\","
+                               "\"message\":\"a rule does not come back from a C function\"}\n";
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;
+    abort();
+}
+
+static void *watch(void *unused)
+{
+    (void)unused;
+    uint32_t seen = 0;
+    int64_t since_us = 0;
+    int idle = 0;
+    while (!__atomic_load_n(&leash.stop, __ATOMIC_SEQ_CST)) {
+        struct timespec nap = {0, NAP_MS * 1000000};
+        if (__atomic_load_n(&leash.inside, __ATOMIC_SEQ_CST)) {
+            idle = 0;
+        } else if (++idle > AWAKE_NAPS) {
+            __atomic_store_n(&leash.asleep, 1, __ATOMIC_SEQ_CST);
+            if (!__atomic_load_n(&leash.inside, __ATOMIC_SEQ_CST) &&
+                !__atomic_load_n(&leash.stop, __ATOMIC_SEQ_CST))
+                (void)sem_wait(&leash.wake);
+            __atomic_store_n(&leash.asleep, 0, __ATOMIC_SEQ_CST);
+            idle = 0;
+        }
+        (void)nanosleep(&nap, NULL);
+        uint32_t serial = __atomic_load_n(&word.serial, __ATOMIC_RELAXED);
+        if (!serial || !__atomic_load_n(&leash.inside, __ATOMIC_SEQ_CST)) {
+            seen = 0;
+            continue;
+        }
+        int64_t now_us = burnt_us(leash.vm_clock);
+        if (serial != seen) {
+            seen = serial;
+            since_us = now_us;
+            continue;
+        }
+        int64_t budget_us = __atomic_load_n(&leash.budget_ms, __ATOMIC_RELAXED) * INT64_C(1000);
+        if (now_us - since_us <= budget_us) continue;
+        if (now_us - since_us > budget_us + GIVE_UP_MS * 1000) give_up();
+        __atomic_store_n(&leash.rung, serial, __ATOMIC_RELAXED);
+        (void)pthread_kill(leash.vm_thread, BELL);
+    }
+    return NULL;
+}
+
+/* The watchdog takes no signals: they belong to the loop's thread. */
+static int start_watchdog(void)
+{
+    sigset_t all, before;
+    struct sigaction action = {.sa_handler = on_bell, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    leash.stop = leash.inside = leash.asleep = 0;
+    leash.vm_thread = pthread_self();
+    if (pthread_getcpuclockid(leash.vm_thread, &leash.vm_clock)) return -TG_EIO;
+    if (sigaction(BELL, &action, NULL) || sem_init(&leash.wake, 0, 0)) return -TG_EIO;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&leash.watchdog, NULL, watch, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc ? -TG_EIO : 0;
+}
+
+int tg_leash_hold(void)
+{
+    if (leash.holders++) return 0;
+    int rc = start_watchdog();
+    if (rc) {
+        leash.holders--;
+        return rc;
+    }
+    if (!leash.judged) {
+        leash.judged = leash.rings = true;
+        leash.rings = tg_canary_dies();
+    }
+    return 0;
+}
+
+void tg_leash_release(void)
+{
+    if (--leash.holders) return;
+    __atomic_store_n(&leash.stop, 1, __ATOMIC_SEQ_CST);
+    (void)sem_post(&leash.wake);
+    (void)pthread_join(leash.watchdog, NULL);
+    (void)sem_destroy(&leash.wake);
+    (void)signal(BELL, SIG_IGN);
+}
+
+static void on_sample(void *data, lua_State *L, int samples, int state)
+{
+    (void)data;
+    (void)L;
+    (void)samples;
+    (void)state;
+}
+
+/* Plants the checks. Starting and stopping flushes all traces, so a VM keeps the profiler until
+ * another one is entered. */
+static void profile(lua_State *L)
+{
+    if (leash.profiled == L) return;
+    if (leash.profiled) luaJIT_profile_stop(leash.profiled);
+    leash.profiled = L;
+    luaJIT_profile_start(L, "li100000000", on_sample, NULL);
+}
+
+void tg_leash_forget(lua_State *L)
+{
+    if (leash.profiled != L) return;
+    luaJIT_profile_stop(L);
+    leash.profiled = NULL;
+}
+
+void tg_leash_enter(lua_State *L, int budget_ms)
+{
+    tg_must(!leash.L);
+    if (!pthread_equal(leash.vm_thread, pthread_self())) {
+        leash.vm_thread = pthread_self();
+        (void)pthread_getcpuclockid(leash.vm_thread, &leash.vm_clock);
+    }
+    memset(&leash.report, 0, sizeof leash.report);
+    __atomic_store_n(&word.serial, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&leash.budget_ms, budget_ms, __ATOMIC_RELAXED);
+    if (leash.rings) {
+        profile(L);
+    } else {
+        (void)luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+        leash.hook_serial = 0;
+        lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_COUNT);
+    }
+    leash.L = L;
+    __atomic_store_n(&leash.inside, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&leash.asleep, __ATOMIC_SEQ_CST)) (void)sem_post(&leash.wake);
+}
+
+void tg_leash_leave(struct tg_leash_report *out)
+{
+    lua_State *L = leash.L;
+    leash.serial = word.serial > leash.serial ? word.serial : leash.serial;
+    __atomic_store_n(&word.serial, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&leash.inside, 0, __ATOMIC_SEQ_CST);
+    leash.L = NULL;
+    if (!leash.rings || leash.report.rung) lua_sethook(L, NULL, 0, 0);
+    *out = leash.report;
+}
+
+static void on_quota(lua_State *L, lua_Debug *at)
+{
+    if (!leash.quota_spent) {
+        leash.quota_spent = true;
+        lua_sethook(L, on_quota, LUA_MASKCOUNT, 1);
+    }
+    lua_getinfo(L, "Sl", at);
+    luaL_error(L, "%s:%d: still running after its quota of instructions: does it loop?",
+               at->short_src, at->currentline);
+}
+
+void tg_leash_quota(lua_State *L, int instructions)
+{
+    leash.quota_spent = false;
+    (void)luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    lua_sethook(L, on_quota, LUA_MASKCOUNT, instructions);
+}
+
+bool tg_leash_quota_end(lua_State *L)
+{
+    lua_sethook(L, NULL, 0, 0);
+    (void)luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+    return leash.quota_spent;
+}

@@ -1,0 +1,46 @@
+/* The leash: stops a rule that runs too long, compiled loops included. One for the process. */
+#pragma once
+
+#include "script/bridge.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Starts the watchdog with the first holder and stops it with the last. At the first start a canary
+ * is hung on purpose; if it cannot be stopped with the JIT on, every VM is held by the
+ * interpreter's own hook from then on. 0, or -TG_EIO when no thread or signal can be had,
+ * -TG_ENOMEM. */
+int tg_leash_hold(void);
+void tg_leash_release(void);
+
+/* Whether runaways are stopped with the JIT on (the canary died). */
+bool tg_leash_rings(void);
+
+/* The word that tells the watchdog what is running; static. */
+struct tgl_leash *tg_leash_word(void);
+
+/* The next serial for a call that C itself makes. */
+uint32_t tg_leash_serial(void);
+
+/* What was stopped, if anything was. */
+struct tg_leash_report {
+    bool rung;
+    uint32_t serial, cursor; /* of the call that was stopped */
+    char where[80];          /* file:line at which it was */
+};
+
+/* Around every call of rules in a VM, on the thread that calls: a rule call (one `serial`) may burn
+ * `budget_ms` of processor time. Not nested. */
+void tg_leash_enter(lua_State *L, int budget_ms);
+void tg_leash_leave(struct tg_leash_report *out);
+
+/* To be called before lua_close of a VM that was ever entered. */
+void tg_leash_forget(lua_State *L);
+
+/* Around the loading of a file: the JIT is off and `instructions` may run, then every further one
+ * raises an error, so that no pcall of the file can hold it. Answers whether the quota was used up.
+ */
+void tg_leash_quota(lua_State *L, int instructions);
+bool tg_leash_quota_end(lua_State *L);

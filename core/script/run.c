@@ -1,0 +1,302 @@
+/* C selects, Lua decides, C delivers. All steps of all accounts are laid out first, in the order in
+ * which their events are to be told, and Lua walks them in one call: the loop stays compiled.
+ * Events are queued, not emitted, while Lua runs, so nothing that an event sets off can find a VM
+ * in the middle of something.
+ *
+ * When a call is stopped (the leash, or no memory), the walk itself is torn down with it, because
+ * the hook spares nobody. That costs nothing: the cursor is in shared memory, the rule that was
+ * stopped is muted, its events of this step are taken back, and the walk goes on behind it. */
+#include "script/run.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "model/field.h"
+#include "script/leash.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for one more step. */
+static struct tgl_step *add_step(struct tg_generation *generation)
+{
+    if (generation->steps_count == generation->steps_cap) {
+        uint32_t cap = generation->steps_cap ? generation->steps_cap * 2 : 64;
+        struct tgl_step *steps = realloc(generation->steps, cap * sizeof *steps);
+        if (!steps) return NULL;
+        generation->steps = steps;
+        generation->steps_cap = cap;
+    }
+    return &generation->steps[generation->steps_count++];
+}
+
+/* A step for each rule that `wants`; without memory the rest of the account's steps are dropped. */
+static bool select_rules(struct tg_generation *generation, uint32_t account, int moment,
+                         uint64_t watch, uint32_t on, bool timed)
+{
+    for (uint32_t i = 0; i < generation->rules_count; i++) {
+        const struct tg_rule *rule = &generation->rules[i];
+        if (!(rule->watch & watch) && !(rule->on & on) && !(timed && rule->timed)) continue;
+        if (generation->work.tallies[i].muted) continue;
+        struct tgl_step *step = add_step(generation);
+        if (!step) return false;
+        *step = (struct tgl_step){account, i, moment};
+    }
+    return true;
+}
+
+static bool is_due(const struct tg_account *account, int64_t wall_ms)
+{
+    return account->wake_wall_ms && account->wake_wall_ms <= wall_ms;
+}
+
+/* The order of a poll: what happened, what moved, what was waiting, what runs always. */
+static void select_account(struct tg_generation *generation, struct tg_account *account,
+                           uint32_t index, int64_t wall_ms)
+{
+    bool room = true;
+    for (uint32_t i = 0; i < account->moments_count && room; i++) {
+        uint32_t on = UINT32_C(1) << account->moments[i].kind;
+        if (generation->on & on) room = select_rules(generation, index, (int)i, 0, on, false);
+    }
+    if (room && (account->changed & generation->watch))
+        room = select_rules(generation, index, TGL_STEP_WATCH, account->changed, 0, false);
+    if (room && generation->timed && is_due(account, wall_ms)) {
+        account->wake_wall_ms = 0;
+        room = select_rules(generation, index, TGL_STEP_DUE, 0, 0, true);
+    }
+    if (room && (generation->on & UINT32_C(1) << TG_ON_TICK))
+        room = select_rules(generation, index, TGL_STEP_TICK, 0, UINT32_C(1) << TG_ON_TICK, false);
+    if (!room) tg_error("rules", "no_memory", tg_s("account", account->id));
+}
+
+int tg_run_load(struct tg_generation *generation, uint32_t index)
+{
+    struct tg_run *run = generation->run;
+    struct tgl_work *work = &generation->work;
+    if (!run || index >= run->accounts_count) return -TG_EINVAL;
+    const struct tg_account *account = run->accounts[index];
+    work->account = index;
+    work->now = &account->now;
+    work->was = &account->was;
+    work->positions = account->positions.rows;
+    work->positions_count = account->positions.count;
+    work->positions_was = account->positions_was.rows;
+    work->positions_was_count = account->positions_was.count;
+    work->moments = (const char *)account->moments;
+    work->moments_count = account->moments_count;
+    work->slot = account->slot;
+    work->birth = (double)account->birth;
+    work->stay++;
+    run->loaded_spoke = 0;
+    return 0;
+}
+
+struct tg_account *tg_run_account(const struct tg_generation *generation)
+{
+    const struct tg_run *run = generation->run;
+    uint32_t index = generation->work.account;
+    return run && index < run->accounts_count ? run->accounts[index] : NULL;
+}
+
+int tg_run_speak(struct tg_generation *generation, uint32_t rule, const char *json, size_t len)
+{
+    struct tg_run *run = generation->run;
+    struct tg_account *account = tg_run_account(generation);
+    if (!account) return TGL_DROPPED;
+    if (len > (size_t)generation->options.payload_bytes) return TGL_TOO_BIG;
+    if (run->loaded_spoke >= (uint32_t)generation->options.events_per_tick) goto dropped;
+    if (run->count == run->cap) {
+        uint32_t cap = run->cap ? run->cap * 2 : 64;
+        struct tg_spoken *spoken = realloc(run->spoken, cap * sizeof *spoken);
+        if (!spoken) goto dropped;
+        run->spoken = spoken;
+        run->cap = cap;
+    }
+    size_t at = run->text.len;
+    tg_buf_add(&run->text, json, len);
+    if (run->text.failed) {
+        run->text.failed = false;
+        goto dropped;
+    }
+    uint32_t step = generation->work.leash->cursor;
+    run->spoken[run->count++] = (struct tg_spoken){account, rule, step, at, len};
+    run->loaded_spoke++;
+    generation->work.tallies[rule].events++;
+    return TGL_SPOKEN;
+dropped:
+    generation->work.tallies[rule].dropped++;
+    tg_warn("rules", "event_dropped", tg_s("rule", generation->rules[rule].name),
+            tg_s("account", account->id), tg_i("bound", generation->options.events_per_tick));
+    return TGL_DROPPED;
+}
+
+int tg_run_draw(struct tg_generation *generation, const struct tg_shape *shape, int moment,
+                const char *since)
+{
+    const struct tg_account *account = tg_run_account(generation);
+    if (!account) return TGL_DROPPED;
+    struct tgl_account before;
+    struct tg_shape_scene scene = {
+        .now = &account->now,
+        .was = &account->was,
+        .changed = account->changed,
+        .positions = &account->positions,
+        .told = generation->work.told,
+        .ids_as_text = generation->options.ids_as_text,
+    };
+    if (moment >= 0 && (uint32_t)moment < account->moments_count)
+        scene.moment = &account->moments[moment];
+    if (since) {
+        memcpy(&before, since, sizeof before);
+        scene.was = &before;
+        scene.changed = tg_entity_diff(&tg_account_entity, &before, &account->now);
+    }
+    struct tg_buf *out = &generation->scratch;
+    tg_buf_clear(out);
+    int rc = tg_shape_write(shape, &scene, out);
+    out->failed = false;
+    generation->work.text = out->data;
+    generation->work.text_len = (double)out->len;
+    if (rc) return rc == -TG_EAGAIN ? TGL_EMPTY : TGL_DROPPED;
+    return out->len > (size_t)generation->options.payload_bytes ? TGL_TOO_BIG : TGL_SPOKEN;
+}
+
+static int beat(lua_State *L)
+{
+    const struct tg_generation *generation = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, generation->entries.beat);
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+/* Takes back what a step said before it was stopped. */
+static void take_back(struct tg_run *run, uint32_t step)
+{
+    while (run->count && run->spoken[run->count - 1].step == step) {
+        run->text.len = run->spoken[--run->count].text;
+        if (run->loaded_spoke) run->loaded_spoke--;
+    }
+}
+
+/* After a walk that was torn down: finds whose fault it was, silences that rule, and puts the
+ * cursor where the walk goes on. A call that was cut short for another's fault is made again. */
+static void judge(struct tg_generation *generation, int rc, const struct tg_leash_report *report,
+                  const struct tg_err *err)
+{
+    struct tgl_leash *word = generation->work.leash;
+    uint32_t cursor = word->cursor, rule = generation->steps[cursor].rule, guilty = rule;
+    char reason[TG_MUTE_REASON];
+    take_back(generation->run, cursor);
+    if (report->rung) {
+        if (report->cursor < generation->steps_count)
+            guilty = generation->steps[report->cursor].rule;
+        (void)snprintf(reason, sizeof reason, "it ran longer than %d ms",
+                       generation->options.budget_ms);
+        tg_generation_mute(generation, guilty, reason, report->where);
+    } else if (rc == LUA_ERRMEM || strstr(err->text, "not enough memory")) {
+        guilty = tg_generation_relieve(generation, rule);
+    } else {
+        tg_generation_mute(generation, rule, err->text, "");
+    }
+    if (guilty == rule) word->cursor = cursor + 1;
+}
+
+static void walk(struct tg_generation *generation)
+{
+    struct tgl_work *work = &generation->work;
+    struct tg_leash_report report;
+    struct tg_err err;
+    work->steps = generation->steps;
+    work->count = generation->steps_count;
+    work->account = UINT32_MAX;
+    work->leash->cursor = 0;
+    for (uint32_t round = 0; work->leash->cursor < work->count && round <= work->count; round++) {
+        err.text[0] = '\0';
+        tg_leash_enter(generation->vm.L, generation->options.budget_ms);
+        int rc = tg_vm_call(&generation->vm, beat, generation, &err);
+        tg_leash_leave(&report);
+        if (!rc) break;
+        judge(generation, rc, &report, &err);
+    }
+}
+
+void tg_run_begin(struct tg_generation *generation, struct tg_run *run,
+                  struct tg_account *const *accounts, uint32_t count)
+{
+    *run = generation->spare;
+    generation->spare = (struct tg_run){0};
+    run->accounts = accounts;
+    run->accounts_count = count;
+    run->outer = generation->run;
+    generation->run = run;
+    generation->steps_count = 0;
+    generation->work.now_ms = (double)tg_wall_ms(generation->options.clock);
+}
+
+/* Emits what was said, then gives the run's memory back for the next. */
+void tg_run_end(struct tg_generation *generation, struct tg_run *run)
+{
+    if (generation->steps_count) walk(generation);
+    generation->work.account = UINT32_MAX;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct tg_spoken *spoken = &run->spoken[i];
+        if (!spoken->account) continue;
+        const struct tg_rule *rule = &generation->rules[spoken->rule];
+        struct tg_script_event event = {
+            .account = spoken->account,
+            .type = rule->type,
+            .lane = rule->lane,
+            .payload = run->text.data + spoken->text,
+            .len = spoken->len,
+            .rule = spoken->rule,
+            .filtered = rule->filtered,
+        };
+        generation->event_serial++;
+        generation->options.emit(generation->options.ctx, &event);
+    }
+    generation->run = run->outer;
+    run->count = 0;
+    tg_buf_clear(&run->text);
+    if (generation->spare.cap || generation->spare.text.cap) {
+        free(generation->spare.spoken);
+        tg_buf_fini(&generation->spare.text);
+    }
+    generation->spare = (struct tg_run){.spoken = run->spoken, .cap = run->cap, .text = run->text};
+}
+
+void tg_run_all(struct tg_generation *generation, struct tg_account *const *accounts,
+                uint32_t count)
+{
+    struct tg_run run;
+    tg_run_begin(generation, &run, accounts, count);
+    for (uint32_t i = 0; i < count; i++)
+        select_account(generation, accounts[i], i, (int64_t)generation->work.now_ms);
+    tg_run_end(generation, &run);
+}
+
+void tg_run_due(struct tg_generation *generation, struct tg_account *account)
+{
+    struct tg_run run;
+    tg_run_begin(generation, &run, &account, 1);
+    if (is_due(account, (int64_t)generation->work.now_ms)) {
+        account->wake_wall_ms = 0;
+        if (!select_rules(generation, 0, TGL_STEP_DUE, 0, 0, true))
+            tg_error("rules", "no_memory", tg_s("account", account->id));
+    }
+    tg_run_end(generation, &run);
+}
+
+void tg_run_told(struct tg_generation *generation, struct tg_account *account, int kind,
+                 const char *what)
+{
+    struct tg_run run;
+    tg_run_begin(generation, &run, &account, 1);
+    generation->work.told = what;
+    generation->work.told_kind = kind;
+    if (!select_rules(generation, 0, TGL_STEP_TOLD, 0, UINT32_C(1) << kind, false))
+        tg_error("rules", "no_memory", tg_s("account", account->id));
+    tg_run_end(generation, &run);
+    generation->work.told = NULL;
+}

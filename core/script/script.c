@@ -1,0 +1,240 @@
+/* The engine: it holds the options, the client classes and the generation that runs, and replaces
+ * the generation as a whole. Everything that can fail is done on the candidate; the swap itself is
+ * one assignment. */
+#include "script/script.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "script/class.h"
+#include "script/generation.h"
+#include "script/leash.h"
+#include "script/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tg_script {
+    struct tg_script_options options;
+    char **paths;
+    char *settings;
+    struct tg_generation *generation; /* NULL before the first load */
+    struct tg_classes classes;
+    uint64_t signature; /* of the files when they were last tried */
+    uint32_t number;
+    uint64_t reloads_ok, reloads_failed;
+    char last_error[512];
+};
+
+static bool copy_options(struct tg_script *script, const struct tg_script_options *options)
+{
+    script->options = *options;
+    size_t count = (size_t)options->paths_count;
+    script->paths = calloc(count + 1, sizeof *script->paths);
+    if (!script->paths) return false;
+    for (size_t i = 0; i < count; i++)
+        if (!(script->paths[i] = strdup(options->paths[i]))) return false;
+    script->options.paths = (const char *const *)script->paths;
+    if (options->settings && !(script->settings = strdup(options->settings))) return false;
+    script->options.settings = script->settings;
+    return true;
+}
+
+struct tg_script *tg_script_new(const struct tg_script_options *options)
+{
+    struct tg_script *script = calloc(1, sizeof *script);
+    if (!script) return NULL;
+    if (tg_leash_hold()) {
+        free(script);
+        return NULL;
+    }
+    if (copy_options(script, options)) return script;
+    tg_script_free(script);
+    return NULL;
+}
+
+void tg_script_free(struct tg_script *script)
+{
+    if (!script) return;
+    tg_generation_free(script->generation);
+    tg_classes_fini(&script->classes);
+    for (int i = 0; script->paths && i < script->options.paths_count; i++)
+        free(script->paths[i]);
+    free(script->paths);
+    free(script->settings);
+    tg_leash_release();
+    free(script);
+}
+
+/* The candidate, with what the running one remembers when `inherit`. */
+static int build(struct tg_script *script, bool inherit, struct tg_generation **out,
+                 struct tg_err *err)
+{
+    struct tg_ruleset set;
+    const struct tg_script_options *options = &script->options;
+    int rc = tg_ruleset_read(&set, options->paths, options->paths_count, err);
+    if (rc) return rc;
+    struct tg_generation *candidate = tg_generation_new(options, &set, err);
+    tg_ruleset_fini(&set);
+    if (!candidate) return -TG_EINVAL;
+    if (inherit && script->generation)
+        rc = tg_generation_inherit(candidate, script->generation, err);
+    if (rc) {
+        tg_generation_free(candidate);
+        return rc;
+    }
+    *out = candidate;
+    return 0;
+}
+
+int tg_script_load(struct tg_script *script, struct tg_err *err)
+{
+    struct tg_generation *candidate;
+    struct tg_err why = {{0}};
+    tg_must(!script->generation || !script->generation->run);
+    script->signature = tg_ruleset_signature(script->options.paths, script->options.paths_count);
+    int rc = build(script, true, &candidate, &why);
+    if (rc) {
+        script->reloads_failed++;
+        tg_copy(script->last_error, sizeof script->last_error, why.text, strlen(why.text));
+        tg_error("rules", "load_failed", tg_s("message", why.text),
+                 tg_i("generation", script->number));
+        return tg_fail(err, -rc, "%s", why.text);
+    }
+    candidate->number = ++script->number;
+    candidate->loaded_wall_ms = tg_wall_ms(script->options.clock);
+    tg_generation_free(script->generation);
+    script->generation = candidate;
+    script->reloads_ok++;
+    script->last_error[0] = '\0';
+    tg_audit("rules", "loaded", tg_s("name", candidate->name), tg_s("version", candidate->version),
+             tg_i("generation", candidate->number), tg_i("rules", candidate->rules_count));
+    return 0;
+}
+
+int tg_script_check(struct tg_script *script, struct tg_err *err)
+{
+    struct tg_generation *candidate;
+    int rc = build(script, true, &candidate, err);
+    if (!rc) tg_generation_free(candidate);
+    return rc;
+}
+
+bool tg_script_stale(struct tg_script *script)
+{
+    if (!script->options.paths_count) return false;
+    return script->signature !=
+           tg_ruleset_signature(script->options.paths, script->options.paths_count);
+}
+
+bool tg_script_wakes(const struct tg_script *script, const struct tg_account *account)
+{
+    const struct tg_generation *generation = script->generation;
+    if (!generation) return false;
+    if (account->changed & generation->watch) return true;
+    if (generation->on & UINT32_C(1) << TG_ON_TICK) return true;
+    for (uint32_t i = 0; i < account->moments_count; i++)
+        if (generation->on & UINT32_C(1) << account->moments[i].kind) return true;
+    return generation->timed && account->wake_wall_ms &&
+           account->wake_wall_ms <= tg_wall_ms(script->options.clock);
+}
+
+void tg_script_run(struct tg_script *script, struct tg_account *const *accounts, uint32_t count)
+{
+    if (script->generation && count) tg_run_all(script->generation, accounts, count);
+}
+
+void tg_script_due(struct tg_script *script, struct tg_account *account)
+{
+    if (script->generation && script->generation->timed && account->wake_wall_ms)
+        tg_run_due(script->generation, account);
+}
+
+void tg_script_tell(struct tg_script *script, struct tg_account *account, const char *moment,
+                    const char *what)
+{
+    struct tg_generation *generation = script->generation;
+    if (!generation) return;
+    for (int kind = TG_ON_SOURCE_STATUS; kind <= TG_ON_CLIENT_DISCONNECTED; kind++)
+        if ((generation->on & UINT32_C(1) << kind) && !strcmp(tg_on_name(kind), moment))
+            tg_run_told(generation, account, kind, what);
+}
+
+int tg_script_snapshot(struct tg_script *script, struct tg_account *account, struct tg_buf *out)
+{
+    return script->generation ? tg_run_snapshot(script->generation, account, out) : -TG_ENOTFOUND;
+}
+
+void tg_script_forget(struct tg_script *script, const struct tg_account *account)
+{
+    if (script->generation) tg_run_forget(script->generation, account);
+}
+
+uint32_t tg_script_class_join(struct tg_script *script, const char *subject,
+                              const char *claims_json, const char *query)
+{
+    return tg_classes_join(&script->classes, subject, claims_json, query);
+}
+
+void tg_script_class_leave(struct tg_script *script, uint32_t client_class)
+{
+    tg_classes_leave(&script->classes, client_class);
+}
+
+bool tg_script_permits(struct tg_script *script, const struct tg_script_event *event,
+                       uint32_t client_class)
+{
+    struct tg_generation *generation = script->generation;
+    struct tg_class *class = tg_classes_at(&script->classes, client_class);
+    if (!event->filtered) return true;
+    if (!generation || !class || !generation->run) return false;
+    if (class->asked == generation->event_serial && class->asked_of == generation->number)
+        return class->verdict;
+    class->verdict = tg_run_permits(generation, event, class);
+    class->asked = generation->event_serial;
+    class->asked_of = generation->number;
+    return class->verdict;
+}
+
+const struct tg_envelope *tg_script_envelope(const struct tg_script *script)
+{
+    static const struct tg_envelope plain = {"type", "seq", "rev", "timestamp", ""};
+    return script->generation ? &script->generation->envelope : &plain;
+}
+
+void tg_script_status(const struct tg_script *script, struct tg_script_status *out)
+{
+    const struct tg_generation *generation = script->generation;
+    *out = (struct tg_script_status){
+        .reloads_ok = script->reloads_ok,
+        .reloads_failed = script->reloads_failed,
+        .preemption = tg_leash_rings(),
+        .memory_cap = script->options.memory_bytes,
+        .classes = script->classes.living,
+    };
+    memcpy(out->last_error, script->last_error, sizeof out->last_error);
+    if (!generation) return;
+    out->generation = generation->number;
+    memcpy(out->name, generation->name, sizeof out->name);
+    memcpy(out->version, generation->version, sizeof out->version);
+    out->loaded_wall_ms = generation->loaded_wall_ms;
+    out->memory_used = generation->vm.used;
+    out->rules = generation->rules_count;
+}
+
+bool tg_script_rule(const struct tg_script *script, uint32_t index, struct tg_rule_status *out)
+{
+    const struct tg_generation *generation = script->generation;
+    if (!generation || index >= generation->rules_count) return false;
+    const struct tgl_tally *tally = &generation->work.tallies[index];
+    *out = (struct tg_rule_status){
+        .name = generation->rules[index].name,
+        .file = generation->rules[index].path,
+        .calls = (uint64_t)tally->calls,
+        .events = (uint64_t)tally->events,
+        .faults = (uint64_t)tally->faults,
+        .dropped = (uint64_t)tally->dropped,
+        .nanoseconds = (int64_t)tally->nanoseconds,
+        .muted = tally->muted != 0,
+    };
+    return true;
+}

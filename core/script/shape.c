@@ -1,0 +1,184 @@
+/* A shape is decided once, when its file is loaded: names are looked up, member names are escaped,
+ * brackets are placed. What is left per event is a walk over a list of steps, most of which copy
+ * bytes. Every step was checked when it was added, so the walk checks nothing but whether the scene
+ * has what a step needs; a scene without a moment writes null for its fields. */
+#include "script/shape.h"
+
+#include "base/decimal.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "model/field.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct tg_entity *tg_shape_entity(int source)
+{
+    switch (source) {
+    case TG_SHAPE_NOW:
+    case TG_SHAPE_WAS: return &tg_account_entity;
+    case TG_SHAPE_ABOUT: return &tg_moment_entity;
+    case TG_SHAPE_POSITION:
+    case TG_SHAPE_POSITION_WAS:
+    case TG_SHAPE_EACH: return &tg_position_entity;
+    case TG_SHAPE_DEAL: return &tg_deal_entity;
+    default: return NULL;
+    }
+}
+
+int tg_shape_add(struct tg_shape *shape, int code, int source, int field, const char *text,
+                 size_t len)
+{
+    const struct tg_entity *entity = tg_shape_entity(source);
+    if (code < 0 || code >= TG_SHAPE_CODES || !entity || field < 0 || field >= entity->count)
+        return -TG_EINVAL;
+    if (shape->count == shape->cap) {
+        uint32_t cap = shape->cap ? shape->cap * 2 : 16;
+        struct tg_shape_op *ops = realloc(shape->ops, cap * sizeof *ops);
+        if (!ops) return -TG_ENOMEM;
+        shape->ops = ops;
+        shape->cap = cap;
+    }
+    size_t at = shape->text.len;
+    tg_buf_add(&shape->text, text, len);
+    if (shape->text.failed) return -TG_ENOMEM;
+    shape->ops[shape->count] = (struct tg_shape_op){.code = (uint8_t)code,
+                                                    .source = (uint8_t)source,
+                                                    .field = (int16_t)field,
+                                                    .text = (uint32_t)at,
+                                                    .len = (uint32_t)len};
+    return (int)shape->count++;
+}
+
+void tg_shape_fini(struct tg_shape *shape)
+{
+    free(shape->ops);
+    tg_buf_fini(&shape->text);
+    *shape = (struct tg_shape){0};
+}
+
+/* One writing in progress. */
+struct pen {
+    const struct tg_shape *shape;
+    const struct tg_shape_scene *scene;
+    const struct tgl_position *each;
+    struct tg_buf *out;
+    bool empty;
+};
+
+static const void *record_of(const struct pen *pen, int source)
+{
+    const struct tg_moment *moment = pen->scene->moment;
+    switch (source) {
+    case TG_SHAPE_NOW: return pen->scene->now;
+    case TG_SHAPE_WAS: return pen->scene->was;
+    case TG_SHAPE_EACH: return pen->each;
+    default: break;
+    }
+    if (!moment) return NULL;
+    switch (source) {
+    case TG_SHAPE_ABOUT: return &moment->about;
+    case TG_SHAPE_POSITION: return &moment->position;
+    case TG_SHAPE_POSITION_WAS: return &moment->was;
+    default: return &moment->deal;
+    }
+}
+
+static void write_field(struct pen *pen, const struct tg_shape_op *op, int source)
+{
+    const struct tg_entity *entity = tg_shape_entity(source);
+    const void *record = record_of(pen, source);
+    if (record)
+        tg_field_write(pen->out, entity, &entity->fields[op->field], record,
+                       pen->scene->ids_as_text);
+    else
+        tg_json_text(pen->out, NULL);
+}
+
+static bool is_true(const struct pen *pen, const struct tg_shape_op *op)
+{
+    const struct tg_entity *entity = tg_shape_entity(op->source);
+    const void *record = record_of(pen, op->source);
+    return record && tg_field_number(&entity->fields[op->field], record) > 0;
+}
+
+/* `diff` at the decimals that are shown, so that old + diff is new on the client's side too. Ids
+ * and times have none: a difference of tickets means nothing. */
+static void write_diff(struct pen *pen, const struct tg_field *field)
+{
+    const struct tg_shape_scene *scene = pen->scene;
+    double old = tg_field_number(field, scene->was), new = tg_field_number(field, scene->now);
+    if (field->kind < TG_KIND_MONEY && field->kind != TG_KIND_INT) return;
+    if (isnan(old) || isnan(new)) return;
+    int digits = tg_field_digits(&tg_account_entity, field, scene->now);
+    tg_json_key(pen->out, "diff");
+    tg_json_decimal(pen->out, tg_round(new, digits) - tg_round(old, digits), digits);
+}
+
+static bool write_change(struct pen *pen, const struct tg_shape_op *op)
+{
+    const struct tg_shape_scene *scene = pen->scene;
+    bool account = op->source == TG_SHAPE_NOW;
+    uint64_t changed = account ? scene->changed : scene->moment ? scene->moment->changed : 0;
+    if (!(changed & (UINT64_C(1) << op->field))) return false;
+    tg_json_raw(pen->out, pen->shape->text.data + op->text, op->len);
+    tg_json_open(pen->out, '{');
+    tg_json_key(pen->out, "old");
+    write_field(pen, op, account ? TG_SHAPE_WAS : TG_SHAPE_POSITION_WAS);
+    tg_json_key(pen->out, "new");
+    write_field(pen, op, op->source);
+    if (account) write_diff(pen, &tg_account_entity.fields[op->field]);
+    tg_json_close(pen->out, '}');
+    return true;
+}
+
+static void write_changes(struct pen *pen, uint32_t from, uint32_t to)
+{
+    bool any = false;
+    tg_json_open(pen->out, '{');
+    for (uint32_t i = from; i < to; i++)
+        any |= write_change(pen, &pen->shape->ops[i]);
+    tg_json_close(pen->out, '}');
+    if (!any) pen->empty = true;
+}
+
+static void write_ops(struct pen *pen, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        const struct tg_shape_op *op = &pen->shape->ops[i];
+        const char *text = pen->shape->text.data + op->text;
+        switch (op->code) {
+        case TG_SHAPE_RAW: tg_json_raw(pen->out, text, op->len); break;
+        case TG_SHAPE_CLOSE: tg_json_close(pen->out, *text); break;
+        case TG_SHAPE_FIELD: write_field(pen, op, op->source); break;
+        case TG_SHAPE_TOLD: tg_json_text(pen->out, pen->scene->told); break;
+        case TG_SHAPE_WHEN:
+            if (!is_true(pen, op)) i += op->span;
+            break;
+        case TG_SHAPE_CHANGES:
+            write_changes(pen, i + 1, i + 1 + op->span);
+            i += op->span;
+            break;
+        default:
+            tg_json_open(pen->out, '[');
+            for (uint32_t k = 0; k < pen->scene->positions->count; k++) {
+                pen->each = &pen->scene->positions->rows[k];
+                write_ops(pen, i + 1, i + 1 + op->span);
+            }
+            pen->each = NULL;
+            tg_json_close(pen->out, ']');
+            i += op->span;
+            break;
+        }
+    }
+}
+
+int tg_shape_write(const struct tg_shape *shape, const struct tg_shape_scene *scene,
+                   struct tg_buf *out)
+{
+    struct pen pen = {shape, scene, NULL, out, false};
+    write_ops(&pen, 0, shape->count);
+    if (out->failed) return -TG_ENOMEM;
+    return pen.empty ? -TG_EAGAIN : 0;
+}

@@ -1,0 +1,26 @@
+/* A VM: one Lua state with a cap on its memory and the product's runtime inside. */
+#pragma once
+
+#include "base/err.h"
+
+#include <lua.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tg_vm {
+    lua_State *L;
+    int64_t used, cap; /* bytes */
+};
+
+/* A state with LuaJIT's libraries, in which `require "view"` finds lua/view.lua of the runtime. The
+ * cap counts from here on. 0 or -TG_ENOMEM. */
+int tg_vm_init(struct tg_vm *vm, int64_t cap);
+void tg_vm_fini(struct tg_vm *vm);
+
+/* Runs `body(L)` with `arg` as a light userdata at index 1, protected: every call into a VM goes
+ * through here, because even pushing a string may throw. 0, or the Lua status (LUA_ERRMEM, …) with
+ * the sentence in `err` (NULL: not wanted). */
+int tg_vm_call(struct tg_vm *vm, lua_CFunction body, void *arg, struct tg_err *err);
+
+/* Collects all garbage. */
+void tg_vm_collect(struct tg_vm *vm);

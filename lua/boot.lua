@@ -1,0 +1,44 @@
+-- The runtime of the rules: wires its parts together and hands C the functions it calls. Everything in
+-- this folder is trusted; what an author writes runs in an environment made by `sandbox` and reaches
+-- none of it.
+return function(native)
+  local ffi = require("ffi")
+  -- Each rule is a loop's branch of its own: the defaults are made for one program, not for hundreds.
+  require("jit.opt").start("maxtrace=4000", "maxrecord=8000", "maxmcode=8192", "sizemcode=64")
+  ffi.cdef(native.cdef)
+
+  local rt = {
+    native = native,
+    work = ffi.cast("struct tgl_work *", native.work),
+    rules = {}, -- in the order of their files; rules[i].index is i - 1
+  }
+  rt.names = require("names")(rt)
+  rt.view = require("view")(rt)
+  rt.bounded = require("bounded")
+  rt.shape = require("shape")(rt)
+  rt.std = require("std")(rt)
+  rt.envelope = require("envelope")(rt)
+  rt.rule = require("rule")(rt)
+  rt.sandbox = require("sandbox")(rt)
+  rt.memory = require("memory")(rt)
+  rt.hold = require("hold")(rt)
+  local loader = require("loader")(rt)
+  local carry = require("carry")(rt)
+  local weigh = require("weigh")(rt)
+  local ask = require("ask")(rt)
+  local beat = require("beat")(rt)
+  rt.bounded.lock()
+
+  return {
+    load = loader.load,
+    finish = loader.finish,
+    beat = beat,
+    permit = ask.permit,
+    snapshot = ask.snapshot,
+    forget = carry.forget,
+    save = carry.save,
+    restore = carry.restore,
+    heaviest = weigh.heaviest,
+    drop = weigh.drop,
+  }
+end

@@ -1,0 +1,96 @@
+-- Files become rules here, and rules become known to C.
+return function(rt)
+  local work, rule, sandbox = rt.work, rt.rule, rt.sandbox
+  local loader = {}
+  local by_name = {}
+  local fallback -- the built-in snapshot rule
+
+  local function take(file, value)
+    local new = rule.drafts[value]
+    if not new then
+      error(file.name .. ': the file must return a rule, or a list of them: begin with `return rule "name" { … }`', 0)
+    end
+    new.returned = true
+    return new
+  end
+
+  -- What a file returned, as a list of rules.
+  local function rules_of(file, result)
+    local out = {}
+    if rule.drafts[result] then
+      out[1] = take(file, result)
+    elseif type(result) == "table" then
+      for i, value in ipairs(result) do
+        out[i] = take(file, value)
+      end
+    end
+    for _, declared in ipairs(file.declared) do
+      if not declared.returned then
+        error(('%s: rule "%s" is declared but not returned'):format(declared.where, declared.name), 0)
+      end
+    end
+    if #out == 0 and not file.enveloped then take(file, result) end
+    return out
+  end
+
+  -- Runs a file. `builtin`: only its snapshot rule is wanted, for sets that have none.
+  function loader.load(text, name, path, builtin)
+    local file = { name = name, path = path, stem = name:sub(1, -5), declared = {} }
+    if text:byte(1) == 27 then error(name .. ": compiled Lua is not accepted", 0) end
+    local chunk, why = loadstring(text, "@" .. name)
+    if not chunk then error(why, 0) end
+    local env = sandbox.environment(file)
+    local rules = rules_of(file, (setfenv(chunk, env)()))
+    if builtin then
+      fallback = rules[1]
+      return
+    end
+    for _, new in ipairs(rules) do
+      local other = by_name[new.name]
+      if other then
+        error(('%s: rule "%s" is also declared at %s (%s and %s)'):format(new.where, new.name, other.where, path,
+          other.file.path), 0)
+      end
+      by_name[new.name] = new
+      new.env = env
+      new.index = #rt.rules
+      rt.rules[#rt.rules + 1] = new
+    end
+  end
+
+  local function enlist(new)
+    local index = work.rule(work, new.name, new.file.name, new.file.path, new.type, new.latest and 1 or 0,
+      new.to and 1 or 0, new.every_ms and 1 or 0)
+    if index ~= new.index then error("more rules than the gateway takes (4096), or no memory", 0) end
+    for _, field in ipairs(new.watch or {}) do
+      work.watch(work, index, field)
+    end
+    for _, moment in ipairs(new.moments) do
+      work.on(work, index, rule.kinds[moment])
+    end
+  end
+
+  -- After the last file. The snapshot's rule (or -1), its shape (or -1), the built-in shape, the envelope.
+  function loader.finish()
+    local maker
+    for _, new in ipairs(rt.rules) do
+      rule.compile(new)
+      enlist(new)
+      if new.is_snapshot then
+        if maker then
+          error(('%s: rule "%s" makes the snapshot already, at %s'):format(new.where, maker.name, maker.where), 0)
+        end
+        maker = new
+      end
+    end
+    local unused = sandbox.unused()
+    if unused then error(unused, 0) end
+    rule.compile(fallback)
+    local kind = rule.kinds.snapshot
+    rt.maker = maker
+    return maker and maker.index or -1, (maker or fallback).programs[kind] or -1, fallback.programs[kind],
+      rt.envelope.names
+  end
+
+  return loader
+end

@@ -1,0 +1,157 @@
+-- rule "name" { … }: what an author declares, checked before it may run.
+return function(rt)
+  local native, names, shape = rt.native, rt.names, rt.shape
+  local keys = {
+    watch = "table", on = "any", only = "function", detect = "function", payload = "any", type = "string",
+    lane = "string", to = "function", every = "number", schema = "table", version = "number", migrate = "function",
+  }
+  local key_list, moment_kinds, moment_list = {}, {}, {}
+  for key in pairs(keys) do
+    key_list[#key_list + 1] = key
+  end
+  table.sort(key_list)
+  for kind, name in pairs(native.moments) do
+    moment_kinds[name] = kind
+    moment_list[#moment_list + 1] = name
+  end
+  local untold = { order_placed = true, order_modified = true, order_removed = true }
+
+  local rule = {
+    drafts = setmetatable({}, { __mode = "k" }), -- what `rule` returned → the rule
+    kinds = moment_kinds,
+  }
+
+  -- A sentence about a rule, with the place where it is declared: not error's own, because
+  -- `return rule "x" { … }` is a tail call, which leaves no line behind.
+  local function refuse(new, text, ...)
+    error(('%s: rule "%s": '):format(new.where, new.name) .. text:format(...), 0)
+  end
+
+  local function is_name(name)
+    return type(name) == "string" and #name <= 64 and name:find("^[%w_.-]+$") ~= nil
+  end
+
+  local function check_keys(new, spec)
+    for key, value in pairs(spec) do
+      local expected = keys[key]
+      if not expected then refuse(new, "%s", names.missing("key", key, key_list)) end
+      if expected ~= "any" and type(value) ~= expected then
+        refuse(new, "%s must be a %s, not a %s", key, expected, type(value))
+      end
+    end
+  end
+
+  local function check_watch(new, watch)
+    local fields, listed = {}, {}
+    for i, field_name in ipairs(watch) do
+      local field = names.field("account", field_name)
+      if not field then refuse(new, "watch: %s", names.unknown({ "account" }, field_name)) end
+      fields[i], listed[i] = field.index, field_name
+    end
+    if #fields == 0 or next(watch, #fields) ~= nil then refuse(new, "watch is a list of field names") end
+    return fields, listed
+  end
+
+  local function check_on(new, on)
+    local list = type(on) == "table" and on or { on }
+    local out, seen = {}, {}
+    for _, moment in ipairs(list) do
+      if untold[moment] then refuse(new, 'on: no source tells "%s" yet', moment) end
+      if not moment_kinds[moment] then refuse(new, "on: %s", names.missing("moment", moment, moment_list)) end
+      if not seen[moment] then out[#out + 1] = moment end
+      seen[moment] = true
+    end
+    if #out == 0 then refuse(new, "on names a moment, or is a list of them") end
+    if seen.snapshot and #out > 1 then refuse(new, 'on: "snapshot" stands alone') end
+    return out
+  end
+
+  local function check_snapshot(new, spec)
+    if spec.payload == nil then refuse(new, "a snapshot needs a payload") end
+    for _, key in ipairs({ "only", "detect", "to", "every", "lane", "type" }) do
+      if spec[key] ~= nil then refuse(new, "a snapshot has no `%s`", key) end
+    end
+  end
+
+  local function params(f)
+    local info = debug.getinfo(f, "u")
+    return info.isvararg and math.huge or info.nparams
+  end
+
+  -- The rule behind a declaration. Functions are kept as they are; shapes are compiled when all files
+  -- are known, because the envelope decides which names are free.
+  local function draft(name, spec, where, file)
+    local new = { name = name, where = where, file = file, programs = {}, memories = {}, rests = {}, spans = {} }
+    if type(spec) ~= "table" then refuse(new, "a table is expected") end
+    check_keys(new, spec)
+    if (spec.watch == nil) == (spec.on == nil) then refuse(new, "it needs `watch` or `on`, and not both") end
+    if spec.watch then
+      new.watch, new.watched = check_watch(new, spec.watch)
+    end
+    new.moments = spec.on and check_on(new, spec.on) or {}
+    new.type = spec.type or name
+    if not is_name(new.type) then refuse(new, "type is 1 to 64 letters, digits, '_', '.' or '-'") end
+    new.latest = spec.lane == "latest"
+    if spec.lane ~= nil and spec.lane ~= "ordered" and not new.latest then
+      refuse(new, 'lane is "ordered" or "latest"')
+    end
+    if spec.every ~= nil then
+      if not (spec.every > 0 and spec.every <= 86400) then refuse(new, "every is a number of seconds up to 86400") end
+      new.every_ms = spec.every * 1000
+    end
+    if type(spec.payload) == "function" then
+      new.payload = spec.payload
+    elseif type(spec.payload) == "table" then
+      new.spec = spec.payload
+    elseif spec.payload ~= nil then
+      refuse(new, "payload is a function or a shape, not a %s", type(spec.payload))
+    end
+    new.is_snapshot = new.moments[1] == "snapshot"
+    if new.is_snapshot then check_snapshot(new, spec) end
+    new.only, new.detect, new.to = spec.only, spec.detect, spec.to
+    new.version, new.migrate = spec.version or 1, spec.migrate
+    new.thinks = new.only or new.detect or new.payload
+    local before = spec.watch and 2 or 1 -- arguments in front of `memory`
+    new.remembers = (new.detect and params(new.detect) > before)
+      or (not spec.watch and new.payload and params(new.payload) > before) or false
+    return new
+  end
+
+  -- The word `rule` for a file.
+  function rule.word(file)
+    return function(name)
+      if not is_name(name) then error("rule: its name is 1 to 64 letters, digits, '_', '.' or '-'", 2) end
+      local info = debug.getinfo(2, "Sl")
+      local where = info.short_src .. ":" .. info.currentline
+      return function(spec)
+        local new = draft(name, spec, where, file)
+        local handle = setmetatable({}, { __metatable = false, __tostring = function() return "rule " .. name end })
+        rule.drafts[handle] = new
+        file.declared[#file.declared + 1] = new
+        return handle
+      end
+    end
+  end
+
+  -- Compiles a rule's shape for each of its moments; an error says file and line.
+  function rule.compile(new)
+    local function compile(kind)
+      local spec = new.spec or shape.default(kind, new.watched)
+      local good, id = pcall(shape.compile, spec, kind)
+      if not good then
+        if type(id) ~= "table" then error(id, 0) end
+        refuse(new, "%s", id.shape)
+      end
+      local taken = not new.is_snapshot and rt.envelope.taken(shape.top_names(spec))
+      if taken then refuse(new, "payload.%s: that name is the gateway's own", taken) end
+      return id
+    end
+    if new.payload then return end
+    if new.watch then new.programs.watch = compile("watch") end
+    for _, moment in ipairs(new.moments) do
+      new.programs[moment_kinds[moment]] = compile(moment)
+    end
+  end
+
+  return rule
+end

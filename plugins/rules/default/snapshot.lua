@@ -1,0 +1,19 @@
+-- The whole state, for a client that has just come.
+return rule "snapshot" {
+  on = "snapshot",
+  payload = {
+    {
+      account = {
+        "balance", "equity", "profit", "margin", { free_margin = "margin_free" }, "margin_level", "currency",
+        "leverage", "credit", "login", "name", "server", "positions_count",
+      },
+    },
+    {
+      positions = positions {
+        "ticket", "symbol", { type = "side" }, "volume", { price = "price_open" }, { open_price = "price_open" },
+        { current_price = "price_current" }, "sl", "tp", "profit", "swap", "commission", "magic", "comment",
+        { open_time = "time_open" }, "position_id",
+      },
+    },
+  },
+}
