@@ -97,7 +97,8 @@ describe("trader", function()
     local trader = open(seed, number, rate)
     local was, balance, credit = {}, nil, nil
     local deals_seen, told = {}, {}
-    local seen = { events = 0, reasons = {}, partial = 0, flash = 0, added = 0, levels = 0, transfers = 0 }
+    local seen = { events = 0, reasons = {}, partial = 0, flash = 0, added = 0, levels = 0, transfers = 0,
+      swaps = 0 }
     for poll = 0, polls do
       local since = START_MS + ((poll - 1) * stride) * STEP_MS + 1
       advance(poll * stride)
@@ -121,7 +122,7 @@ describe("trader", function()
         if p._sl ~= 0 then assert.is_true(long == (p._sl < p._price_current)) end
         if p._tp ~= 0 then assert.is_true(long == (p._tp > p._price_current)) end
         now[id] = { volume = units(p._volume, 2), sl = p._sl, tp = p._tp, side = p._side,
-          open = p._price_open, symbol = text(p, "position", "symbol") }
+          swap = units(p._swap, digits), symbol = text(p, "position", "symbol") }
         count = count + 1
       end
 
@@ -146,7 +147,7 @@ describe("trader", function()
       end
 
       -- the deals of this poll explain every difference to the one before
-      local volumes, moved, last = {}, 0, -1
+      local volumes, swaps, moved, last = {}, {}, 0, -1
       for id, p in pairs(was) do
         volumes[id] = p.volume
       end
@@ -172,6 +173,8 @@ describe("trader", function()
             assert.equal(OUT, d._entry)
             assert.is_number(volumes[id])
             volumes[id] = volumes[id] - lots
+            swaps[id] = (swaps[id] or 0) + units(d._swap, digits)
+            if volumes[id] > 0 and d._swap ~= 0 then seen.swaps = seen.swaps + 1 end
             assert.is_true(volumes[id] >= 0)
             seen.reasons[REASONS[d._reason]] = true
             local name = REASONS[d._reason]
@@ -189,6 +192,12 @@ describe("trader", function()
         assert.equal(volume, now[id] and now[id].volume or 0)
         if now[id] and was[id] then
           assert.equal(was[id].side, now[id].side)
+          local rolled = math.floor(poll * stride / 14400) ~= math.floor((poll - 1) * stride / 14400)
+          if rolled then
+            assert.are_not.equal(was[id].swap - (swaps[id] or 0), now[id].swap)
+          else
+            assert.equal(was[id].swap - (swaps[id] or 0), now[id].swap)
+          end
           if now[id].sl ~= was[id].sl or now[id].tp ~= was[id].tp then seen.levels = seen.levels + 1 end
         end
       end
@@ -224,6 +233,17 @@ describe("trader", function()
     for _, key in ipairs({ "partial", "flash", "added", "levels", "transfers" }) do
       assert.is_true(all[key] > 10, "hardly any " .. key)
     end
+  end)
+
+  it("charges swap at each rollover, and gives a part that is closed its share", function()
+    local swaps = 0
+    for _, number in ipairs({ 4, 12, 18 }) do
+      C.tg_market_free(market)
+      market = C.tg_market_new(number)
+      advance(0)
+      swaps = swaps + follow(number, number, 1300, 24, 10).swaps
+    end
+    assert.is_true(swaps > 3, swaps)
   end)
 
   it("keeps its books when it is looked at once in two minutes", function()
