@@ -1,0 +1,370 @@
+/* libcurl's multi_socket interface on libuv, behind a handful of functions so that it can be
+ * replaced: this file and http_url.c are
+ * the only ones that know curl. curl tells which sockets to watch and when to be
+ * woken; uv_poll and one uv_timer do so; what has finished is then read off.
+ *
+ * What would break it: calling curl from inside its own callbacks (the socket and timer callbacks
+ * only note what is wanted; transfers end in `drain`, outside of them); freeing a uv_poll before
+ * its close callback; a `done` that cancels another call or closes the client while `drain` walks,
+ * which is why `drain` asks curl anew after each. */
+#include "source/http_client.h"
+
+#include "base/list.h"
+#include "base/text.h"
+
+#include <curl/curl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Answers are a few kilobytes; curl's default of 16 KiB a transfer would mostly lie idle. */
+#define RECEIVE_BUFFER 8192L
+
+struct tg_http_client {
+    CURLM *multi; /* NULL once closing */
+    uv_loop_t *loop;
+    uv_timer_t timer;
+    int handles; /* uv handles that are not closed yet */
+    int64_t max_body;
+    char *ca_file;
+    struct tg_list idle; /* transfers ready for use, at most `connections` */
+    struct tg_list busy;
+    int idle_count, connections;
+    void (*closed)(void *owner);
+    void *owner;
+};
+
+/* A socket that curl wants to be watched. */
+struct watch {
+    uv_poll_t poll;
+    struct tg_http_client *client;
+    curl_socket_t fd;
+};
+
+/* An easy handle and the call it serves. Reused: making one costs more than a request. */
+struct transfer {
+    struct tg_list node;
+    struct tg_http_client *client;
+    struct tg_http_call *call;
+    CURL *easy;
+    bool too_large;
+    char error[CURL_ERROR_SIZE];
+};
+
+/* ---- closing ---- */
+
+static void release(struct tg_http_client *client)
+{
+    if (--client->handles) return;
+    void (*closed)(void *) = client->closed;
+    void *owner = client->owner;
+    free(client->ca_file);
+    free(client);
+    curl_global_cleanup();
+    if (closed) closed(owner);
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    struct watch *watch = tg_of(handle, struct watch, poll);
+    release(watch->client);
+    free(watch);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    release(tg_of(handle, struct tg_http_client, timer));
+}
+
+static void transfer_free(struct transfer *transfer)
+{
+    tg_list_remove(&transfer->node);
+    curl_easy_cleanup(transfer->easy);
+    free(transfer);
+}
+
+/* ---- transfers ---- */
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct transfer *transfer = arg;
+    struct tg_buf *body = &transfer->call->body;
+    size_t len = size * count;
+    transfer->too_large = body->len + len > (uint64_t)transfer->client->max_body;
+    if (!transfer->too_large) tg_buf_add(body, bytes, len);
+    return transfer->too_large || body->failed ? CURL_WRITEFUNC_ERROR : len;
+}
+
+/* What never changes from call to call. */
+static int prepare(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    const char *ca_file = transfer->client->ca_file;
+    CURLcode rc = CURLE_OK;
+#define SET(option, value) \
+    if (!rc) rc = curl_easy_setopt(easy, option, value)
+    SET(CURLOPT_PRIVATE, transfer);
+    SET(CURLOPT_ERRORBUFFER, transfer->error);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, transfer);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_NOPROGRESS, 1L);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L); /* our headers carry secrets: they go to no other host */
+    SET(CURLOPT_PROXY, "");          /* nor through whatever http_proxy names */
+    SET(CURLOPT_PATH_AS_IS, 1L);     /* an account called ".." must not climb in the path */
+    SET(CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+    SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)transfer->client->max_body);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* or a timeout waits, blocking the loop, for a slow resolver */
+    SET(CURLOPT_USERAGENT, "tidegate/" TIDEGATE_VERSION);
+    if (ca_file) SET(CURLOPT_CAINFO, ca_file);
+#undef SET
+    return rc ? -TG_ENOMEM : 0;
+}
+
+static struct transfer *transfer_new(struct tg_http_client *client)
+{
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+    if (!transfer) return NULL;
+    tg_list_init(&transfer->node);
+    transfer->client = client;
+    transfer->easy = curl_easy_init();
+    if (transfer->easy && !prepare(transfer)) return transfer;
+    transfer_free(transfer);
+    return NULL;
+}
+
+static struct transfer *transfer_take(struct tg_http_client *client)
+{
+    struct tg_list *node = tg_list_first(&client->idle);
+    if (!node) return transfer_new(client);
+    tg_list_remove(node);
+    client->idle_count--;
+    return tg_of(node, struct transfer, node);
+}
+
+/* Ends a transfer's service to its call. */
+static void transfer_give(struct transfer *transfer)
+{
+    struct tg_http_client *client = transfer->client;
+    (void)curl_multi_remove_handle(client->multi, transfer->easy);
+    transfer->call->transfer = NULL;
+    transfer->call = NULL;
+    tg_list_remove(&transfer->node);
+    if (client->idle_count == client->connections) {
+        transfer_free(transfer);
+        return;
+    }
+    client->idle_count++;
+    tg_list_append(&client->idle, &transfer->node);
+}
+
+static int failure(struct tg_http_call *call, int code, const char *name, const char *message)
+{
+    call->code = name;
+    tg_copy(call->message, sizeof call->message, message, strlen(message));
+    return -code;
+}
+
+static int judge(const struct transfer *transfer, CURLcode result)
+{
+    struct tg_http_call *call = transfer->call;
+    const char *text = *transfer->error ? transfer->error : curl_easy_strerror(result);
+    if (transfer->too_large || result == CURLE_FILESIZE_EXCEEDED)
+        return failure(call, TG_ELIMIT, "BODY_TOO_LARGE", "the source's answer is too large");
+    if (call->body.failed || result == CURLE_OUT_OF_MEMORY)
+        return failure(call, TG_ENOMEM, "NO_MEMORY", "out of memory");
+    switch (result) {
+    case CURLE_OK: return 0;
+    case CURLE_OPERATION_TIMEDOUT: return failure(call, TG_ETIMEOUT, "TIMEOUT", text);
+    case CURLE_COULDNT_RESOLVE_HOST: return failure(call, TG_EIO, "RESOLVE_FAILED", text);
+    case CURLE_COULDNT_CONNECT: return failure(call, TG_EIO, "CONNECT_FAILED", text);
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION: return failure(call, TG_EIO, "TLS_FAILED", text);
+    case CURLE_PARTIAL_FILE: return failure(call, TG_EPROTO, "TRUNCATED", text);
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_BAD_CONTENT_ENCODING: return failure(call, TG_EPROTO, "NOT_HTTP", text);
+    default: return failure(call, TG_EIO, "CONNECTION_BROKEN", text);
+    }
+}
+
+static void finish(struct transfer *transfer, CURLcode result)
+{
+    struct tg_http_call *call = transfer->call;
+    long status = 0;
+    curl_off_t retry_after = 0;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
+    call->status = (int)status;
+    if (retry_after > 0)
+        call->retry_after_ms = retry_after < INT64_MAX / 1000 ? retry_after * 1000 : INT64_MAX;
+    call->rc = judge(transfer, result);
+    transfer_give(transfer);
+    call->done(call);
+}
+
+static void drain(struct tg_http_client *client)
+{
+    CURLMsg *message;
+    int left;
+    while (client->multi && (message = curl_multi_info_read(client->multi, &left))) {
+        struct transfer *transfer = NULL;
+        CURLcode result = message->data.result;
+        if (message->msg != CURLMSG_DONE) continue;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+        finish(transfer, result);
+    }
+}
+
+/* ---- sockets and time ---- */
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = tg_of(poll, struct watch, poll);
+    struct tg_http_client *client = watch->client;
+    int flags = status < 0 ? CURL_CSELECT_ERR : 0, running;
+    if (events & UV_READABLE) flags |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
+    (void)curl_multi_socket_action(client->multi, watch->fd, flags, &running);
+    drain(client);
+}
+
+static void on_time(uv_timer_t *timer)
+{
+    struct tg_http_client *client = tg_of(timer, struct tg_http_client, timer);
+    int running;
+    (void)curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    drain(client);
+}
+
+static int on_timer_wanted(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct tg_http_client *client = arg;
+    (void)multi;
+    if (timeout_ms < 0) return uv_timer_stop(&client->timer);
+    return uv_timer_start(&client->timer, on_time, (uint64_t)timeout_ms, 0);
+}
+
+static struct watch *watch_new(struct tg_http_client *client, curl_socket_t fd)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+    if (!watch) return NULL;
+    watch->client = client;
+    watch->fd = fd;
+    if (uv_poll_init_socket(client->loop, &watch->poll, fd)) {
+        free(watch);
+        return NULL;
+    }
+    client->handles++;
+    return watch;
+}
+
+/* A socket that cannot be watched is left alone: its transfer then ends by its deadline. */
+static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket)
+{
+    struct tg_http_client *client = arg;
+    struct watch *watch = socket;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (watch) uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+        return 0;
+    }
+    if (!watch && !(watch = watch_new(client, fd))) return 0;
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    (void)uv_poll_start(&watch->poll, events, on_ready);
+    if (!socket) (void)curl_multi_assign(client->multi, fd, watch);
+    return 0;
+}
+
+/* ---- the interface ---- */
+
+int tg_http_client_open(uv_loop_t *loop, const struct tg_http_client_options *options,
+                        struct tg_http_client **out, struct tg_err *err)
+{
+    if (options->ca_file && access(options->ca_file, R_OK))
+        return tg_fail(err, TG_EINVAL, "cannot read the CA file %s", options->ca_file);
+    struct tg_http_client *client = calloc(1, sizeof *client);
+    if (!client) return tg_fail(err, TG_ENOMEM, "out of memory");
+    client->loop = loop;
+    client->max_body = options->max_body;
+    client->connections = options->connections;
+    client->ca_file = options->ca_file ? strdup(options->ca_file) : NULL;
+    tg_list_init(&client->idle);
+    tg_list_init(&client->busy);
+    if (!curl_global_init(CURL_GLOBAL_DEFAULT)) client->multi = curl_multi_init();
+    if (!client->multi || (options->ca_file && !client->ca_file)) {
+        (void)curl_multi_cleanup(client->multi);
+        curl_global_cleanup();
+        free(client->ca_file);
+        free(client);
+        return tg_fail(err, TG_ENOMEM, "out of memory");
+    }
+    (void)uv_timer_init(loop, &client->timer);
+    client->handles = 1;
+    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->connections);
+    *out = client;
+    return 0;
+}
+
+int tg_http_client_get(struct tg_http_client *client, struct tg_http_call *call)
+{
+    tg_must(client->multi && !call->transfer && call->timeout_ms > 0);
+    struct transfer *transfer = transfer_take(client);
+    if (!transfer) return -TG_ENOMEM;
+    tg_buf_clear(&call->body);
+    call->rc = call->status = 0;
+    call->retry_after_ms = 0;
+    call->code = "";
+    *call->message = *transfer->error = '\0';
+    call->transfer = transfer;
+    transfer->call = call;
+    transfer->too_large = false;
+    tg_list_append(&client->busy, &transfer->node);
+    const void *lines = call->lines;
+    CURL *easy = transfer->easy;
+    if (!curl_easy_setopt(easy, CURLOPT_URL, call->url) &&
+        !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines) &&
+        !curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms) &&
+        !curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)call->timeout_ms) &&
+        !curl_multi_add_handle(client->multi, easy))
+        return 0;
+    transfer_give(transfer);
+    return -TG_ENOMEM;
+}
+
+void tg_http_client_cancel(struct tg_http_client *client, struct tg_http_call *call)
+{
+    (void)client;
+    if (call->transfer) transfer_give(call->transfer);
+}
+
+void tg_http_client_close(struct tg_http_client *client, void (*closed)(void *owner), void *owner)
+{
+    client->closed = closed;
+    client->owner = owner;
+    tg_list_each(node, &client->busy) transfer_give(tg_of(node, struct transfer, node));
+    tg_list_each(node, &client->idle) transfer_free(tg_of(node, struct transfer, node));
+    CURLM *multi = client->multi;
+    client->multi = NULL;
+    (void)curl_multi_cleanup(multi);
+    uv_close((uv_handle_t *)&client->timer, on_timer_closed);
+}
+
+int tg_http_lines_add(struct tg_http_lines **lines, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append((struct curl_slist *)*lines, line);
+    if (!longer) return -TG_ENOMEM;
+    *lines = (struct tg_http_lines *)longer;
+    return 0;
+}
+
+void tg_http_lines_free(struct tg_http_lines *lines)
+{
+    curl_slist_free_all((struct curl_slist *)lines);
+}
