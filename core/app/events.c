@@ -1,0 +1,161 @@
+/* Polls that end in one turn of the loop are judged together: one entry into Lua for all of them.
+ * Events go to the account's channel as they are made; snapshots follow when the last event of the
+ * turn is out, because a snapshot must not show what a later event will tell. */
+#include "app/gateway_inner.h"
+#include "base/log.h"
+#include "stream/message_out.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct tg_blob *frame_text(const char *text, size_t len)
+{
+    return tg_frame_new(false, text, len);
+}
+
+static bool permits(void *ctx, const struct tg_session *session)
+{
+    return tg_client_permits(ctx, session);
+}
+
+struct tg_channel *tg_events_channel(struct tg_gateway *gateway, struct tg_watch *watch)
+{
+    const struct tg_config *config = gateway->config;
+    struct tg_channel_options options = {
+        .clock = gateway->clock,
+        .history_events = (uint32_t)config->stream.history_events,
+        .history_ms = (int64_t)config->stream.history_seconds * 1000,
+    };
+    if (!watch->channel) watch->channel = tg_channel_new(&options);
+    return watch->channel;
+}
+
+void tg_events_emit(void *ctx, const struct tg_script_event *event)
+{
+    struct tg_gateway *gateway = ctx;
+    struct tg_watch *watch = event->account->owner;
+    const void *offer[2] = {gateway, event};
+    if (!tg_events_channel(gateway, watch)) {
+        gateway->counters.events_lost++;
+        return;
+    }
+    struct tg_publication publication = {
+        .latest = event->lane == TG_LANE_LATEST,
+        .type = event->type,
+        .payload = event->payload,
+        .len = event->len,
+        .wall_ms = tg_wall_ms(gateway->clock),
+        .names = &gateway->names,
+        .permits = event->filtered ? permits : NULL,
+        .ctx = (void *)offer,
+        .frame = frame_text,
+    };
+    if (publication.latest)
+        gateway->counters.events_latest++;
+    else
+        gateway->counters.events_ordered++;
+    if (tg_channel_publish(watch->channel, &publication)) {
+        gateway->counters.events_lost++;
+        tg_gateway_fault(gateway, "an event could not be sent: out of memory");
+    }
+}
+
+void tg_events_fresh(void *ctx, struct tg_watch *watch, bool first)
+{
+    struct tg_gateway *gateway = ctx;
+    bool awaited = first;
+    if (!awaited && !tg_script_wakes(gateway->script, watch->account)) {
+        if (watch->channel) tg_channel_tidy(watch->channel);
+        return;
+    }
+    if (gateway->fresh_count == gateway->fresh_cap) {
+        uint32_t cap = gateway->fresh_cap ? gateway->fresh_cap * 2 : 64;
+        struct tg_account **fresh = realloc(gateway->fresh, cap * sizeof *fresh);
+        if (!fresh) {
+            tg_events_flush(gateway); /* makes room at the price of a second entry into Lua */
+            if (!gateway->fresh_cap) return;
+        } else {
+            gateway->fresh = fresh;
+            gateway->fresh_cap = cap;
+        }
+    }
+    gateway->fresh[gateway->fresh_count++] = watch->account;
+}
+
+/* The first state of an account: those who wait for its snapshot get it. */
+static void snapshot_ready(struct tg_watch *watch)
+{
+    if (!watch->channel) return;
+    tg_list_each(node, tg_channel_sessions(watch->channel))
+    {
+        struct tg_session *session = tg_of(node, struct tg_session, node);
+        if (session->awaits_snapshot) tg_session_snapshot_ready(session);
+    }
+}
+
+void tg_events_flush(struct tg_gateway *gateway)
+{
+    uint32_t count = gateway->fresh_count;
+    if (!count) return;
+    int64_t begun = tg_mono_us();
+    gateway->fresh_count = 0;
+    tg_script_run(gateway->script, gateway->fresh, count);
+    for (uint32_t i = 0; i < count; i++)
+        snapshot_ready(gateway->fresh[i]->owner);
+    tg_histogram_note(&gateway->counters.rules, tg_mono_us() - begun);
+}
+
+int tg_events_snapshot(struct tg_gateway *gateway, struct tg_watch *watch, struct tg_buf *out)
+{
+    struct tg_buf members = {0};
+    if (!watch->account->known) return -TG_EAGAIN;
+    (void)tg_script_snapshot(gateway->script, watch->account, &members);
+    bool cached = watch->state != TG_SOURCE_CONNECTED;
+    int rc =
+        members.failed || !members.len
+            ? -TG_ENOMEM
+            : tg_channel_snapshot(watch->channel, &gateway->names, members.data, members.len,
+                                  cached, tg_watch_age_ms(watch), tg_wall_ms(gateway->clock), out);
+    tg_buf_fini(&members);
+    gateway->counters.snapshots++;
+    return rc;
+}
+
+void tg_events_status(void *ctx, struct tg_watch *watch, const char *code, const char *message,
+                      int64_t retry_in_ms)
+{
+    struct tg_gateway *gateway = ctx;
+    struct tg_buf text = {0};
+    const char *status = tg_watch_status(watch);
+    (void)message; /* the operator's words stay in the log */
+    if (code) {
+        bool refused = watch->backoff.state == TG_BACKOFF_REFUSED;
+        tg_message_error(&text, refused ? "SOURCE_REFUSED" : "CONNECTION_LOST",
+                         refused ? "MT5 refuses the gateway's credentials"
+                                 : "MT5 connection lost, attempting reconnect",
+                         (retry_in_ms + 999) / 1000);
+        tg_client_tell(watch, text.data, text.len);
+        tg_buf_clear(&text);
+    }
+    tg_message_status(&text, status, watch->since_wall_ms, tg_watch_age_ms(watch));
+    tg_client_tell(watch, text.data, text.len);
+    tg_buf_fini(&text);
+    tg_script_tell(gateway->script, watch->account, "source_status", status);
+}
+
+void tg_events_unknown(void *ctx, struct tg_watch *watch)
+{
+    (void)ctx;
+    tg_client_end_all(watch, 4504, "unknown account");
+}
+
+void tg_events_ended(void *ctx, struct tg_watch *watch)
+{
+    struct tg_gateway *gateway = ctx;
+    for (uint32_t i = 0; i < gateway->fresh_count; i++)
+        if (gateway->fresh[i] == watch->account)
+            gateway->fresh[i--] = gateway->fresh[--gateway->fresh_count];
+    tg_script_forget(gateway->script, watch->account);
+    if (watch->channel) tg_channel_free(watch->channel);
+    watch->channel = NULL;
+}

@@ -1,0 +1,327 @@
+/* One timer a watch on a fine wheel. The beats of an account lie on a grid of the poll interval
+ * whose phase is its own, so that thousands of accounts spread over the second by themselves, and a
+ * beat that comes while the poll before still runs is skipped and counted: a slow account delays
+ * nobody, itself included. Failures leave the grid for the backoff's times and come back to it. */
+#include "app/scheduler.h"
+
+#include "base/err.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tg_scheduler {
+    struct tg_scheduler_options options;
+    struct tg_scheduler_counters counters;
+    struct tg_breaker breaker;
+    struct tg_map watches;
+    struct tg_rng rng;
+};
+
+/* An overlap asked for in the deals, so that none is missed at the seam. */
+#define DEALS_OVERLAP_MS 60000
+
+static int64_t now_of(const struct tg_scheduler *scheduler)
+{
+    return tg_mono_ms(scheduler->options.clock);
+}
+
+const char *tg_watch_status(const struct tg_watch *watch)
+{
+    static const char *const names[] = {"connecting", "live", "reconnecting", "cached"};
+    if (watch->state == TG_SOURCE_ERROR && !watch->account->known) return "down";
+    return names[watch->state];
+}
+
+int64_t tg_watch_age_ms(const struct tg_watch *watch)
+{
+    if (!watch->account->known) return -1;
+    return now_of(watch->scheduler) - watch->account->good_mono_ms;
+}
+
+static void set_state(struct tg_watch *watch, enum tg_source_state state)
+{
+    struct tg_scheduler *scheduler = watch->scheduler;
+    if (state == watch->state) return;
+    scheduler->counters.states[watch->state]--;
+    scheduler->counters.states[state]++;
+    watch->state = state;
+    watch->since_wall_ms = tg_wall_ms(scheduler->options.clock);
+}
+
+/* The account's place within the interval: multiples of the golden ratio never bunch. */
+static int64_t next_beat(const struct tg_watch *watch, int64_t after_ms)
+{
+    int64_t interval = watch->scheduler->options.interval_ms;
+    double turn = (double)watch->account->slot * 0.6180339887498949;
+    int64_t phase = (int64_t)((turn - (double)(int64_t)turn) * (double)interval);
+    int64_t beat = after_ms - (after_ms - phase) % interval + interval;
+    return beat;
+}
+
+static void schedule(struct tg_watch *watch, int64_t at_ms)
+{
+    watch->beat_ms = at_ms;
+    tg_wheel_set(watch->scheduler->options.wheel, &watch->due, at_ms);
+}
+
+/* The poll has failed, or was held back: counts, tells, and plans the next one. */
+static void failed(struct tg_watch *watch, enum tg_poll_end end, const char *code,
+                   const char *message, int64_t retry_after_ms)
+{
+    struct tg_scheduler *scheduler = watch->scheduler;
+    const struct tg_scheduler_host *host = scheduler->options.host;
+    enum tg_source_state before = watch->state;
+    int64_t due = tg_backoff_fail(&watch->backoff, &scheduler->options.backoff, &scheduler->rng,
+                                  end, retry_after_ms, now_of(scheduler));
+    bool retrying = watch->backoff.state == TG_BACKOFF_RETRYING;
+    set_state(watch, retrying ? TG_SOURCE_RECONNECTING : TG_SOURCE_ERROR);
+    schedule(watch, due);
+    tg_warn("source", "poll_failed", tg_s("account", watch->account->id), tg_s("code", code),
+            tg_s("message", message), tg_i("retry_in_ms", watch->backoff.wait_ms),
+            tg_s("status", tg_watch_status(watch)));
+    if (end == TG_POLL_UNKNOWN && !watch->account->known) {
+        host->unknown(scheduler->options.ctx, watch);
+        return;
+    }
+    if (retrying || watch->state != before)
+        host->status(scheduler->options.ctx, watch, code, message, watch->backoff.wait_ms);
+}
+
+static void start(struct tg_watch *watch)
+{
+    struct tg_scheduler *scheduler = watch->scheduler;
+    int64_t now = now_of(scheduler);
+    if (!tg_breaker_allows(&scheduler->breaker, &scheduler->options.breaker, now)) {
+        scheduler->counters.held++;
+        failed(watch, TG_POLL_FAILED, "CIRCUIT_OPEN", "the source is failing for every account",
+               scheduler->breaker.due_ms > now ? scheduler->breaker.due_ms - now : 0);
+        return;
+    }
+    struct tg_poll *poll = &watch->poll;
+    const struct tg_account *account = watch->account;
+    int64_t since = account->good_source_ms ? account->good_source_ms : account->good_wall_ms;
+    if (!account->known) since = tg_wall_ms(scheduler->options.clock);
+    tg_records_clear(&poll->records);
+    poll->account_id = account->id;
+    poll->subject = watch->subject;
+    poll->deals_since_ms = since - DEALS_OVERLAP_MS;
+    poll->end = TG_POLL_OK;
+    poll->code[0] = poll->message[0] = '\0';
+    poll->retry_after_ms = 0;
+    watch->started_us = tg_mono_us();
+    if (tg_source_poll(scheduler->options.source, poll)) {
+        failed(watch, TG_POLL_FAILED, "NO_MEMORY", "the poll could not be started", 0);
+        return;
+    }
+    watch->polling = true;
+    scheduler->counters.in_flight++;
+}
+
+/* A beat: polls, or notes that the poll before still runs. */
+static void on_due(struct tg_timer *timer, int64_t now_ms)
+{
+    struct tg_watch *watch = tg_of(timer, struct tg_watch, due);
+    struct tg_scheduler *scheduler = watch->scheduler;
+    int64_t late = now_ms - watch->beat_ms;
+    if (watch->polling) {
+        scheduler->counters.skipped++;
+        schedule(watch, next_beat(watch, now_ms));
+        return;
+    }
+    tg_histogram_note(&scheduler->counters.lateness, late * 1000);
+    if (late * 2 > scheduler->options.interval_ms) scheduler->counters.late++;
+    schedule(watch, next_beat(watch, now_ms));
+    start(watch);
+}
+
+/* The upstream has come back: those that wait for a far retry are asked soon, spread over an
+ * interval. */
+static void hasten_all(struct tg_scheduler *scheduler)
+{
+    size_t cursor = 0;
+    for (struct tg_watch *watch; (watch = tg_scheduler_next(scheduler, &cursor));) {
+        if (watch->polling || watch->backoff.state == TG_BACKOFF_CLEAR) continue;
+        int64_t soon =
+            now_of(scheduler) +
+            (int64_t)tg_rng_below(&scheduler->rng, (uint64_t)scheduler->options.interval_ms);
+        schedule(watch, tg_backoff_hasten(&watch->backoff, soon));
+    }
+}
+
+static void good(struct tg_watch *watch)
+{
+    struct tg_scheduler *scheduler = watch->scheduler;
+    const struct tg_scheduler_options *options = &scheduler->options;
+    bool first = !watch->account->known;
+    int rc = tg_account_apply(watch->account, &watch->poll.records, &options->account,
+                              now_of(scheduler), tg_wall_ms(options->clock));
+    if (rc) {
+        scheduler->counters.rejected++;
+        failed(watch, rc == -TG_EINVAL ? TG_POLL_STALE : TG_POLL_FAILED,
+               rc == -TG_EINVAL ? "BAD_DOCUMENT" : "NO_MEMORY", tg_strerror(rc), 0);
+        return;
+    }
+    if (tg_backoff_ok(&watch->backoff)) schedule(watch, next_beat(watch, now_of(scheduler)));
+    bool changed = watch->state != TG_SOURCE_CONNECTED;
+    set_state(watch, TG_SOURCE_CONNECTED);
+    if (changed) {
+        tg_info("source", "live", tg_s("account", watch->account->id));
+        options->host->status(options->ctx, watch, NULL, NULL, -1);
+    }
+    options->host->fresh(options->ctx, watch, first);
+}
+
+static void on_done(struct tg_poll *poll)
+{
+    struct tg_watch *watch = tg_of(poll, struct tg_watch, poll);
+    struct tg_scheduler *scheduler = watch->scheduler;
+    watch->polling = false;
+    scheduler->counters.in_flight--;
+    scheduler->counters.polls[poll->end]++;
+    tg_histogram_note(&scheduler->counters.duration, tg_mono_us() - watch->started_us);
+    bool turned = tg_breaker_note(&scheduler->breaker, &scheduler->options.breaker, poll->end,
+                                  now_of(scheduler));
+    if (turned) {
+        bool open = scheduler->breaker.state != TG_BREAKER_CLOSED;
+        tg_warn("source", open ? "circuit_opened" : "circuit_closed",
+                tg_i("wait_ms", scheduler->breaker.wait_ms));
+        if (!open) hasten_all(scheduler);
+    }
+    if (poll->end == TG_POLL_OK)
+        good(watch);
+    else
+        failed(watch, poll->end, poll->code, poll->message, poll->retry_after_ms);
+}
+
+static bool on_wants_deals(struct tg_poll *poll)
+{
+    const struct tg_watch *watch = tg_of(poll, struct tg_watch, poll);
+    return tg_account_wants_deals(watch->account, &poll->records);
+}
+
+static const struct tg_poll_ops poll_ops = {on_done, on_wants_deals};
+
+static void end_watch(struct tg_watch *watch)
+{
+    struct tg_scheduler *scheduler = watch->scheduler;
+    const struct tg_scheduler_options *options = &scheduler->options;
+    if (watch->polling) {
+        tg_source_cancel(options->source, &watch->poll);
+        scheduler->counters.in_flight--;
+    }
+    tg_wheel_stop(options->wheel, &watch->due);
+    tg_wheel_stop(options->wheel, &watch->grace);
+    options->host->ended(options->ctx, watch);
+    (void)tg_map_remove(&scheduler->watches, watch->account->id, strlen(watch->account->id));
+    scheduler->counters.states[watch->state]--;
+    scheduler->counters.watches--;
+    tg_store_drop(options->store, watch->account);
+    tg_records_fini(&watch->poll.records);
+    free(watch);
+}
+
+static void on_grace(struct tg_timer *timer, int64_t now_ms)
+{
+    struct tg_watch *watch = tg_of(timer, struct tg_watch, grace);
+    (void)now_ms;
+    if (!watch->viewers && !watch->always) end_watch(watch);
+}
+
+struct tg_scheduler *tg_scheduler_new(const struct tg_scheduler_options *options)
+{
+    struct tg_scheduler *scheduler = calloc(1, sizeof *scheduler);
+    if (!scheduler) return NULL;
+    scheduler->options = *options;
+    tg_random_bytes(&scheduler->rng.state, sizeof scheduler->rng.state);
+    return scheduler;
+}
+
+void tg_scheduler_free(struct tg_scheduler *scheduler)
+{
+    if (!scheduler) return;
+    for (size_t cursor = 0;; cursor = 0) {
+        struct tg_watch *watch = tg_scheduler_next(scheduler, &cursor);
+        if (!watch) break;
+        end_watch(watch);
+    }
+    tg_map_fini(&scheduler->watches);
+    free(scheduler);
+}
+
+static int watch_new(struct tg_scheduler *scheduler, const char *id, const char *subject,
+                     struct tg_watch **out)
+{
+    const struct tg_scheduler_options *options = &scheduler->options;
+    if (scheduler->counters.watches >= options->maximum) return -TG_ELIMIT;
+    struct tg_watch *watch = calloc(1, sizeof *watch);
+    struct tg_account *account = watch ? tg_store_open(options->store, id) : NULL;
+    if (!account || tg_map_put(&scheduler->watches, id, strlen(id), watch, NULL)) {
+        if (account) tg_store_drop(options->store, account);
+        free(watch);
+        return -TG_ENOMEM;
+    }
+    watch->scheduler = scheduler;
+    watch->account = account;
+    watch->poll.ops = &poll_ops;
+    watch->since_wall_ms = tg_wall_ms(options->clock);
+    account->owner = watch;
+    (void)snprintf(watch->subject, sizeof watch->subject, "%s", subject);
+    tg_timer_init(&watch->due, on_due);
+    tg_timer_init(&watch->grace, on_grace);
+    scheduler->counters.watches++;
+    scheduler->counters.states[TG_SOURCE_CONNECTING]++;
+    schedule(watch, now_of(scheduler));
+    *out = watch;
+    return 0;
+}
+
+int tg_scheduler_view(struct tg_scheduler *scheduler, const char *account_id, const char *subject,
+                      struct tg_watch **out)
+{
+    struct tg_watch *watch = tg_scheduler_find(scheduler, account_id);
+    int rc = watch ? 0 : watch_new(scheduler, account_id, subject, &watch);
+    if (rc) return rc;
+    tg_wheel_stop(scheduler->options.wheel, &watch->grace);
+    watch->viewers++;
+    *out = watch;
+    return 0;
+}
+
+void tg_scheduler_leave(struct tg_watch *watch)
+{
+    const struct tg_scheduler *scheduler = watch->scheduler;
+    tg_must(watch->viewers > 0);
+    if (--watch->viewers || watch->always) return;
+    tg_wheel_set(scheduler->options.wheel, &watch->grace,
+                 now_of(scheduler) + scheduler->options.grace_ms);
+}
+
+int tg_scheduler_always(struct tg_scheduler *scheduler, const char *account_id)
+{
+    struct tg_watch *watch = tg_scheduler_find(scheduler, account_id);
+    int rc = watch ? 0 : watch_new(scheduler, account_id, "", &watch);
+    if (!rc) watch->always = true;
+    return rc;
+}
+
+struct tg_watch *tg_scheduler_find(const struct tg_scheduler *scheduler, const char *account_id)
+{
+    return tg_map_get(&scheduler->watches, account_id, strlen(account_id));
+}
+
+struct tg_watch *tg_scheduler_next(const struct tg_scheduler *scheduler, size_t *cursor)
+{
+    struct tg_map_slot *slot = tg_map_next(&scheduler->watches, cursor);
+    return slot ? slot->value : NULL;
+}
+
+const struct tg_scheduler_counters *tg_scheduler_counters(const struct tg_scheduler *scheduler)
+{
+    return &scheduler->counters;
+}
+
+bool tg_scheduler_circuit_open(const struct tg_scheduler *scheduler)
+{
+    return scheduler->breaker.state != TG_BREAKER_CLOSED;
+}

@@ -1,0 +1,227 @@
+/* What operators and their monitors read. Everything here is cheap: counters are kept anyway, and
+ * what must be summed up is bounded by the number of clients. */
+#include "app/gateway_inner.h"
+#include "base/json.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const state_names[TG_SOURCE_STATES] = {"connecting", "connected", "reconnecting",
+                                                          "error"};
+
+static void text_member(struct tg_buf *out, const char *name, const char *text)
+{
+    tg_json_key(out, name);
+    tg_json_text(out, text);
+}
+
+static void number_member(struct tg_buf *out, const char *name, int64_t number)
+{
+    tg_json_key(out, name);
+    tg_json_i64(out, number);
+}
+
+static void write_source(const struct tg_gateway *gateway, struct tg_buf *out)
+{
+    const struct tg_scheduler_counters *polls = tg_scheduler_counters(gateway->scheduler);
+    tg_json_key(out, "source");
+    tg_json_open(out, '{');
+    text_member(out, "driver", gateway->config->source.driver);
+    tg_json_key(out, "circuit_open");
+    tg_json_bool(out, tg_scheduler_circuit_open(gateway->scheduler));
+    for (int i = 0; i < TG_SOURCE_STATES; i++)
+        number_member(out, state_names[i], polls->states[i]);
+    tg_json_close(out, '}');
+    number_member(out, "accounts", polls->watches);
+    number_member(out, "connections", gateway->clients_count);
+}
+
+static void write_rules(const struct tg_script_status *rules, struct tg_buf *out)
+{
+    char time[TG_ISO8601_SIZE];
+    tg_json_key(out, "rules");
+    tg_json_open(out, '{');
+    text_member(out, "name", rules->name);
+    number_member(out, "generation", rules->generation);
+    text_member(out, "version", rules->version);
+    tg_iso8601_write(time, rules->loaded_wall_ms);
+    text_member(out, "loaded", time);
+    number_member(out, "reloads_failed", (int64_t)rules->reloads_failed);
+    text_member(out, "last_error", *rules->last_error ? rules->last_error : NULL);
+    tg_json_key(out, "preemption");
+    tg_json_bool(out, rules->preemption);
+    tg_json_close(out, '}');
+}
+
+bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
+{
+    const struct tg_scheduler_counters *polls = tg_scheduler_counters(gateway->scheduler);
+    struct tg_script_status rules;
+    tg_script_status(gateway->script, &rules);
+    uint32_t ill = polls->states[TG_SOURCE_ERROR] + polls->states[TG_SOURCE_RECONNECTING];
+    bool well = gateway->ready && !gateway->draining && rules.generation &&
+                !(polls->watches && ill == polls->watches);
+    bool degraded = ill || *rules.last_error || tg_scheduler_circuit_open(gateway->scheduler);
+    tg_json_open(out, '{');
+    text_member(out, "status", !well ? "unhealthy" : degraded ? "degraded" : "healthy");
+    text_member(out, "version", TIDEGATE_VERSION);
+    number_member(out, "uptime_seconds",
+                  (tg_mono_ms(gateway->clock) - gateway->started_mono_ms) / 1000);
+    tg_json_key(out, "draining");
+    tg_json_bool(out, gateway->draining);
+    write_source(gateway, out);
+    write_rules(&rules, out);
+    tg_json_key(out, "last_error");
+    if (gateway->last_error_wall_ms) {
+        char time[TG_ISO8601_SIZE];
+        tg_iso8601_write(time, gateway->last_error_wall_ms);
+        tg_json_open(out, '{');
+        text_member(out, "time", time);
+        text_member(out, "message", gateway->last_error);
+        tg_json_close(out, '}');
+    } else {
+        tg_json_text(out, NULL);
+    }
+    tg_json_close(out, '}');
+    return well;
+}
+
+/* The first sample of a family brings its HELP and TYPE lines. */
+static void family(struct tg_buf *out, const char *name, const char *type, const char *help)
+{
+    tg_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void metric(struct tg_buf *out, const char *name, const char *type, const char *help,
+                   uint64_t value)
+{
+    family(out, name, type, help);
+    tg_buf_printf(out, "%s %llu\n", name, (unsigned long long)value);
+}
+
+static void labelled(struct tg_buf *out, const char *name, const char *label, const char *value,
+                     uint64_t number)
+{
+    tg_buf_printf(out, "%s{%s=\"%s\"} %llu\n", name, label, value, (unsigned long long)number);
+}
+
+static void write_connections(const struct tg_gateway *gateway, struct tg_buf *out)
+{
+    const struct tg_server_counters *net = tg_server_counters(gateway->server);
+    metric(out, "tidegate_connections", "gauge", "open WebSocket connections",
+           gateway->clients_count);
+    metric(out, "tidegate_http_connections", "gauge", "open connections that speak HTTP",
+           net->open_http);
+    metric(out, "tidegate_accepted_total", "counter", "connections accepted", net->accepted);
+    metric(out, "tidegate_upgrades_total", "counter", "WebSocket handshakes accepted",
+           net->upgrades);
+    metric(out, "tidegate_requests_total", "counter", "HTTP requests", net->requests);
+    metric(out, "tidegate_bad_requests_total", "counter", "malformed HTTP requests",
+           net->bad_requests);
+    metric(out, "tidegate_handshake_timeouts_total", "counter",
+           "connections that never completed a request", net->handshake_timeouts);
+    metric(out, "tidegate_bytes_in_total", "counter", "bytes received", net->bytes_in);
+    metric(out, "tidegate_bytes_out_total", "counter", "bytes sent", net->bytes_out);
+    metric(out, "tidegate_frames_out_total", "counter", "frames sent", net->frames_out);
+    metric(out, "tidegate_queue_bytes", "gauge", "bytes waiting for clients",
+           tg_client_queued_bytes(gateway));
+    family(out, "tidegate_closes_total", "counter", "connections closed, by close code");
+    for (int code = 1000; code < 5000; code++) {
+        char text[8];
+        (void)snprintf(text, sizeof text, "%d", code);
+        if (net->closes[code])
+            labelled(out, "tidegate_closes_total", "code", text, net->closes[code]);
+    }
+    family(out, "tidegate_refused_total", "counter", "requests refused, by code");
+    for (int i = 0; i < TG_REFUSALS; i++)
+        labelled(out, "tidegate_refused_total", "code", tg_refusal_row((enum tg_refusal)i)->code,
+                 gateway->counters.refused[i]);
+}
+
+static void write_polls(const struct tg_gateway *gateway, struct tg_buf *out)
+{
+    static const char *const ends[] = {"ok", "failed", "busy", "refused", "stale", "unknown"};
+    const struct tg_scheduler_counters *polls = tg_scheduler_counters(gateway->scheduler);
+    int64_t oldest = 0;
+    size_t cursor = 0;
+    for (struct tg_watch *watch; (watch = tg_scheduler_next(gateway->scheduler, &cursor));) {
+        int64_t age = tg_watch_age_ms(watch);
+        if (age > oldest) oldest = age;
+    }
+    family(out, "tidegate_polls_total", "counter", "polls ended, by outcome");
+    for (int i = 0; i < 6; i++)
+        labelled(out, "tidegate_polls_total", "end", ends[i], polls->polls[i]);
+    metric(out, "tidegate_polls_held_total", "counter", "polls the open circuit held back",
+           polls->held);
+    metric(out, "tidegate_polls_skipped_total", "counter",
+           "beats skipped because the poll before was still running", polls->skipped);
+    metric(out, "tidegate_beats_late_total", "counter",
+           "beats begun more than half an interval late", polls->late);
+    metric(out, "tidegate_polls_rejected_total", "counter", "answers that contradicted themselves",
+           polls->rejected);
+    metric(out, "tidegate_polls_in_flight", "gauge", "polls under way", polls->in_flight);
+    metric(out, "tidegate_accounts", "gauge", "accounts that are polled", polls->watches);
+    metric(out, "tidegate_circuit_open", "gauge", "1 while the circuit breaker holds polls back",
+           tg_scheduler_circuit_open(gateway->scheduler));
+    family(out, "tidegate_source_state", "gauge", "accounts by the state of their source");
+    for (int i = 0; i < TG_SOURCE_STATES; i++)
+        labelled(out, "tidegate_source_state", "state", state_names[i], polls->states[i]);
+    family(out, "tidegate_state_age_seconds", "gauge", "age of the oldest good state");
+    tg_buf_printf(out, "tidegate_state_age_seconds %.3f\n", (double)oldest / 1000);
+    tg_histogram_write(&polls->duration, out, "tidegate_poll_seconds", "duration of polls");
+    tg_histogram_write(&polls->lateness, out, "tidegate_beat_lateness_seconds",
+                       "how late beats begin");
+}
+
+static void write_rule_metrics(const struct tg_gateway *gateway, struct tg_buf *out)
+{
+    struct tg_script_status status;
+    struct tg_rule_status rule;
+    tg_script_status(gateway->script, &status);
+    metric(out, "tidegate_rules_generation", "gauge", "generation of the rules", status.generation);
+    family(out, "tidegate_rules_reloads_total", "counter", "rule reloads, by outcome");
+    labelled(out, "tidegate_rules_reloads_total", "outcome", "ok", status.reloads_ok);
+    labelled(out, "tidegate_rules_reloads_total", "outcome", "failed", status.reloads_failed);
+    metric(out, "tidegate_rules_memory_bytes", "gauge", "memory of the Lua VM",
+           (uint64_t)status.memory_used);
+    family(out, "tidegate_rule_events_total", "counter", "events by rule");
+    for (uint32_t i = 0; tg_script_rule(gateway->script, i, &rule); i++)
+        labelled(out, "tidegate_rule_events_total", "rule", rule.name, rule.events);
+    family(out, "tidegate_rule_faults_total", "counter", "faults by rule");
+    for (uint32_t i = 0; tg_script_rule(gateway->script, i, &rule); i++)
+        labelled(out, "tidegate_rule_faults_total", "rule", rule.name, rule.faults);
+    family(out, "tidegate_rule_calls_total", "counter", "calls by rule");
+    for (uint32_t i = 0; tg_script_rule(gateway->script, i, &rule); i++)
+        labelled(out, "tidegate_rule_calls_total", "rule", rule.name, rule.calls);
+    tg_histogram_write(&gateway->counters.rules, out, "tidegate_rules_seconds",
+                       "one run of the rules over the accounts of a loop turn");
+    metric(out, "tidegate_events_ordered_total", "counter", "ordered events",
+           gateway->counters.events_ordered);
+    metric(out, "tidegate_events_latest_total", "counter", "events of the latest lane",
+           gateway->counters.events_latest);
+    metric(out, "tidegate_events_lost_total", "counter",
+           "events that no memory was left for; the epoch changed", gateway->counters.events_lost);
+}
+
+void tg_metrics_write(const struct tg_gateway *gateway, struct tg_buf *out)
+{
+    size_t resident = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    if (statm) {
+        unsigned long total, pages;
+        if (fscanf(statm, "%lu %lu", &total, &pages) == 2)
+            resident = pages * (size_t)sysconf(_SC_PAGESIZE);
+        (void)fclose(statm);
+    }
+    write_connections(gateway, out);
+    write_polls(gateway, out);
+    write_rule_metrics(gateway, out);
+    metric(out, "process_resident_memory_bytes", "gauge", "resident memory", resident);
+    struct mallinfo2 heap = mallinfo2();
+    metric(out, "tidegate_heap_bytes", "gauge", "heap in use", heap.uordblks + heap.hblkhd);
+    metric(out, "tidegate_frame_bytes", "gauge", "bytes of living frames", tg_blob_bytes_alive());
+    metric(out, "tidegate_uptime_seconds", "gauge", "seconds since the start",
+           (uint64_t)((tg_mono_ms(gateway->clock) - gateway->started_mono_ms) / 1000));
+}
