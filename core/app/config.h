@@ -1,6 +1,7 @@
 /* The configuration: gateway.lua as a struct. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -62,7 +63,9 @@ struct tg_config {
         int leeway_seconds, recheck_seconds, expiry_warning_seconds;
         bool reject_by_close; /* auth.reject = "close" */
         bool hide_unknown;
-        char *ownership_claim, *ownership_file;
+        int cache_tokens;                       /* verified tokens that are remembered; 0: none */
+        char *ownership_claim, *ownership_file; /* one of them is NULL */
+        int64_t ownership_file_bytes;
     } auth;
     struct {
         char **paths;
@@ -81,15 +84,25 @@ struct tg_config {
         int connections, per_subject, per_account, per_address, handshakes_per_second;
         int health_per_second;
         int message_bytes, messages_per_second, bad_messages, queue_bytes, fragments;
-        int head_bytes, handshake_seconds, close_seconds, drain_seconds;
+        int token_bytes, head_bytes;
+        int handshake_seconds, idle_seconds, close_seconds, drain_seconds;
     } limits;
     struct {
         char *level, *format;
     } log;
 };
 
-/* Reads a file (NULL: built-in defaults: simulator, loopback, a random development key). On failure
- * `err` names file, line, key, what was expected and the nearest known key. `*out` is freed with
- * tg_config_free. */
+/* The most faults of a file that are told at once. */
+#define TG_CONFIG_FAULTS 10
+
+/* Reads a file (NULL: the demonstration: simulator, loopback, the development key of
+ * app/dev_key.h). On failure `why` gets up to TG_CONFIG_FAULTS lines, each with file, line, key,
+ * what was expected and the nearest known key; secrets are never shown. `*out` is freed with
+ * tg_config_free. 0, -TG_EINVAL, -TG_EIO (the file cannot be read) or -TG_ENOMEM. */
+int tg_config_read(const char *path, struct tg_config **out, struct tg_buf *why);
+
+/* The same with the first fault alone as one sentence, which says how many more there are. */
 int tg_config_load(const char *path, struct tg_config **out, struct tg_err *err);
+
+/* Wipes the secrets. NULL is allowed. */
 void tg_config_free(struct tg_config *config);

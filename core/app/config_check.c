@@ -1,0 +1,201 @@
+/* Each of these is a configuration that would start and then disappoint: a header that is sent with
+ * its placeholder in it, a client that is dropped before it was asked to ping, an admin port that
+ * the whole network may use. The place to say so is here, with a line number. */
+#include "app/config_check.h"
+
+#include "base/map.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAULT(path, ...) tg_config_fault(reader->faults, path, __VA_ARGS__)
+
+static int family(const char *address)
+{
+    unsigned char bytes[16];
+    if (inet_pton(AF_INET, address, bytes) == 1) return AF_INET;
+    return inet_pton(AF_INET6, address, bytes) == 1 ? AF_INET6 : 0;
+}
+
+bool tg_address_is_loopback(const char *address)
+{
+    struct in6_addr six;
+    struct in_addr four;
+    if (inet_pton(AF_INET, address, &four) == 1) return ntohl(four.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+bool tg_account_id_valid(const char *text)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                   "0123456789._-";
+    size_t len = strlen(text);
+    return len >= 1 && len <= 64 && strspn(text, alphabet) == len;
+}
+
+static void check_listeners(struct tg_config_reader *reader)
+{
+    const struct tg_config *c = reader->config;
+    if (!family(c->listen.address))
+        FAULT("listen.address", "expected an IPv4 or IPv6 address, got \"%s\"", c->listen.address);
+    if (!family(c->admin.address))
+        FAULT("admin.address", "expected an IPv4 or IPv6 address, got \"%s\"", c->admin.address);
+    else if (c->admin.enabled && !tg_address_is_loopback(c->admin.address) && !c->admin.token)
+        FAULT("admin.address", "\"%s\" can be reached from outside: that needs admin.token",
+              c->admin.address);
+    if (c->admin.enabled && c->listen.port && c->listen.port == c->admin.port &&
+        strcmp(c->listen.address, c->admin.address) == 0)
+        FAULT("admin.port", "this is the address and port of listen, too");
+}
+
+/* The address of the MT5 REST service: a base to which paths are appended, safe to be logged. */
+static void check_url(struct tg_config_reader *reader, const char *url)
+{
+    char *part = NULL;
+    CURLU *parsed = curl_url();
+    if (!parsed) {
+        reader->failed = true;
+        return;
+    }
+    if (curl_url_set(parsed, CURLUPART_URL, url, 0))
+        FAULT("source.url", "expected a URL such as http://127.0.0.1:8000");
+    else if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        FAULT("source.url", "expected http:// or https:// at its beginning");
+    else if (!curl_url_get(parsed, CURLUPART_USER, &part, 0) ||
+             !curl_url_get(parsed, CURLUPART_PASSWORD, &part, 0))
+        FAULT("source.url", "a name or password in it would reach logs; use source.headers");
+    else if (strchr(url, '?') || strchr(url, '#'))
+        FAULT("source.url", "expected no query and no fragment: paths are appended to it");
+    curl_free(part);
+    curl_url_cleanup(parsed);
+}
+
+/* Braces in a header's value are placeholders; a misspelt one would be sent as it stands. */
+static void check_header(struct tg_config_reader *reader, const struct tg_config_header *header)
+{
+    struct tg_buf path = {0};
+    const char *at = header->value;
+    tg_buf_puts(&path, "source.headers");
+    tg_config_path_key(&path, header->name, strlen(header->name));
+    while ((at = strchr(at, '{')) != NULL) {
+        bool known = strncmp(at, "{account_id}", 12) == 0 || strncmp(at, "{subject}", 9) == 0;
+        if (!known) {
+            FAULT(path.data ? path.data : "source.headers",
+                  "its placeholders are {account_id} and {subject}; there is another \"{\"");
+            break;
+        }
+        at++;
+    }
+    tg_buf_fini(&path);
+}
+
+static void refuse_given(struct tg_config_reader *reader, const char *path, const char *driver)
+{
+    if (tg_config_is_given(reader, path))
+        FAULT(path, "this belongs to the driver \"%s\", and source.driver is \"%s\"", driver,
+              reader->config->source.driver);
+}
+
+static void check_source(struct tg_config_reader *reader)
+{
+    static const char *const of_http[] = {
+        "source.url",         "source.headers",    "source.ca_file",      "source.max_body_bytes",
+        "source.concurrency", "source.timeout_ms", "source.max_stale_ms", "source.currency_digits"};
+    const struct tg_config *c = reader->config;
+    if (strcmp(c->source.driver, "http") == 0) {
+        refuse_given(reader, "source.sim", "sim");
+        if (c->source.url)
+            check_url(reader, c->source.url);
+        else if (!tg_config_is_given(reader, "source.url"))
+            FAULT("source.url", "this is required with the driver \"http\" and missing");
+    } else {
+        for (size_t i = 0; i < sizeof of_http / sizeof *of_http; i++)
+            refuse_given(reader, of_http[i], "http");
+    }
+    for (int i = 0; i < c->source.headers_count; i++)
+        if (c->source.headers[i].name) check_header(reader, &c->source.headers[i]);
+    if (c->source.refused_first_ms > c->source.refused_max_ms)
+        FAULT("source.refused_first_ms", "this is more than source.refused_max_ms (%d)",
+              c->source.refused_max_ms);
+    if (c->source.sim.outage_every_s && c->source.sim.outage_for_s >= c->source.sim.outage_every_s)
+        FAULT("source.sim.outage_for_seconds", "expected less than outage_every_seconds (%d)",
+              c->source.sim.outage_every_s);
+    if (c->source.sim.outage_for_s && !c->source.sim.outage_every_s)
+        FAULT("source.sim.outage_for_seconds", "this does nothing without outage_every_seconds");
+}
+
+static void check_accounts(struct tg_config_reader *reader)
+{
+    const struct tg_config *c = reader->config;
+    struct tg_map seen = {0};
+    struct tg_buf path = {0};
+    if (c->accounts.always_count > c->accounts.maximum)
+        FAULT("accounts.always", "%d accounts are more than accounts.maximum (%d)",
+              c->accounts.always_count, c->accounts.maximum);
+    for (int i = 0; i < c->accounts.always_count; i++) {
+        char *id = c->accounts.always[i];
+        void *before = NULL;
+        tg_buf_clear(&path);
+        tg_buf_printf(&path, "accounts.always[%d]", i + 1);
+        if (path.failed || tg_map_put(&seen, id, strlen(id), id, &before)) {
+            reader->failed = true;
+            break;
+        }
+        if (!tg_account_id_valid(id))
+            FAULT(path.data, "\"%s\" is no account id: 1 to 64 of A-Z a-z 0-9 . _ -", id);
+        else if (before)
+            FAULT(path.data, "\"%s\" stands in the list already", id);
+    }
+    tg_map_fini(&seen);
+    tg_buf_fini(&path);
+}
+
+static void check_auth(struct tg_config_reader *reader)
+{
+    struct tg_config *c = reader->config;
+    if (!c->auth.keys_count && !tg_config_is_given(reader, "auth.keys"))
+        FAULT("auth.keys", "at least one key is required, such as "
+                           "{ algorithm = \"HS256\", secret = env \"JWT_SECRET\" }");
+    for (int i = 0; i < c->auth.keys_count; i++)
+        for (int j = 0; c->auth.keys[i].kid && j < i; j++)
+            if (c->auth.keys[j].kid && strcmp(c->auth.keys[i].kid, c->auth.keys[j].kid) == 0)
+                FAULT("auth.keys", "two keys have the kid \"%s\"", c->auth.keys[i].kid);
+    if (tg_config_is_given(reader, "auth.ownership.file")) {
+        if (tg_config_is_given(reader, "auth.ownership.claim"))
+            FAULT("auth.ownership", "expected either claim or file, got both");
+        free(c->auth.ownership_claim);
+        c->auth.ownership_claim = NULL;
+    } else if (tg_config_is_given(reader, "auth.ownership.file_bytes")) {
+        FAULT("auth.ownership.file_bytes", "this does nothing without auth.ownership.file");
+    }
+}
+
+static void check_clients(struct tg_config_reader *reader)
+{
+    const struct tg_config *c = reader->config;
+    if (c->protocol.ping_seconds >= c->protocol.timeout_seconds)
+        FAULT("protocol.ping_seconds",
+              "expected less than protocol.timeout_seconds (%d), or clients that ping on time are "
+              "closed",
+              c->protocol.timeout_seconds);
+    if (c->rules.payload_bytes > c->limits.queue_bytes / 2)
+        FAULT("rules.payload_bytes",
+              "expected at most half of limits.queue_bytes (%d), or one event closes a client",
+              c->limits.queue_bytes);
+    if (c->limits.token_bytes > c->limits.head_bytes)
+        FAULT("limits.token_bytes",
+              "a token comes in the request's head: expected at most "
+              "limits.head_bytes (%d)",
+              c->limits.head_bytes);
+}
+
+void tg_config_check(struct tg_config_reader *reader)
+{
+    check_listeners(reader);
+    check_source(reader);
+    check_accounts(reader);
+    check_auth(reader);
+    check_clients(reader);
+}

@@ -1,0 +1,291 @@
+/* A configuration is a program here, because `env "SECRET"` and a loop over accounts are worth it.
+ * It is the operator's own program, so the walls are against accidents, not against an enemy: no
+ * endless loop at a reload of a running gateway, no memory eaten, no reaching out beyond reading
+ * environment and files, and no typo that Lua would quietly read as nil.
+ *
+ * The compiler is off, because compiled loops run past count hooks. There is no pcall in the
+ * sandbox, so nothing can catch the end that the hook makes. */
+#include "app/config_sandbox.h"
+
+#include "base/err.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK "config" /* how Lua calls the file; replaced by its real name in messages */
+#define HOOK_STEPS 1000
+
+static const char *const base_names[] = {"assert", "error",  "ipairs",   "next",
+                                         "pairs",  "select", "tonumber", "tostring",
+                                         "type",   "unpack", NULL};
+static const char *const string_names[] = {"byte",    "char", "find",  "format", "gmatch",
+                                           "gsub",    "len",  "lower", "match",  "rep",
+                                           "reverse", "sub",  "upper", NULL};
+static const char *const table_names[] = {"concat", "insert", "maxn", "remove", "sort", NULL};
+static const char *const math_names[] = {"abs", "ceil", "floor", "fmod", "huge", "log", "max",
+                                         "min", "modf", "pi",    "pow",  "sqrt", NULL};
+
+static void *allocate(void *ctx, void *block, size_t before, size_t after)
+{
+    struct tg_config_sandbox *sandbox = ctx;
+    if (!block) before = 0;
+    if (after > before && sandbox->used + (after - before) > TG_CONFIG_MEMORY_MB * 1048576ul)
+        return NULL;
+    if (!after) {
+        if (block) explicit_bzero(block, before); /* it may have held a secret */
+        sandbox->used -= before;
+        free(block);
+        return NULL;
+    }
+    void *moved = realloc(block, after);
+    if (moved) sandbox->used = sandbox->used - before + after;
+    return moved;
+}
+
+static struct tg_config_sandbox *sandbox_of(lua_State *lua)
+{
+    void *ctx;
+    (void)lua_getallocf(lua, &ctx);
+    return ctx;
+}
+
+static void on_steps(lua_State *lua, lua_Debug *debug)
+{
+    (void)debug;
+    if (++sandbox_of(lua)->steps <= TG_CONFIG_STEPS / HOOK_STEPS) return;
+    luaL_where(lua, 0); /* in a hook, level 0 is what runs */
+    lua_pushfstring(lua, "the file does not come to an end (more than %d steps)", TG_CONFIG_STEPS);
+    lua_concat(lua, 2);
+    lua_error(lua);
+}
+
+/* Pushes "line: key: " of whoever called us, for the value that holds `text`. */
+static void push_where(lua_State *lua, const char *text)
+{
+    lua_Debug caller;
+    const char *key = NULL;
+    luaL_where(lua, 1);
+    if (lua_getstack(lua, 1, &caller) && lua_getinfo(lua, "l", &caller))
+        key = tg_config_scan_holder(sandbox_of(lua)->scan, caller.currentline, text);
+    if (!key) return;
+    lua_pushfstring(lua, "%s: ", key);
+    lua_concat(lua, 2);
+}
+
+/* env(name [, default]): a variable of the environment; without a default it must be there. An
+ * empty one counts as not there, since that is what an unset variable of a compose file becomes. */
+static int l_env(lua_State *lua)
+{
+    const char *name = luaL_checkstring(lua, 1);
+    const char *value = getenv(name);
+    if (value && *value) {
+        lua_pushstring(lua, value);
+        return 1;
+    }
+    if (lua_gettop(lua) >= 2) {
+        lua_pushvalue(lua, 2);
+        return 1;
+    }
+    push_where(lua, name);
+    lua_pushfstring(lua, "the environment variable \"%s\" is %s", name,
+                    value ? "empty" : "not set");
+    lua_concat(lua, 2);
+    return lua_error(lua);
+}
+
+int tg_config_slurp(const char *path, size_t max, struct tg_buf *out)
+{
+    char chunk[4096];
+    size_t n;
+    int rc = 0;
+    FILE *stream = fopen(path, "rbe");
+    if (!stream) return -TG_EIO;
+    while (!rc && (n = fread(chunk, 1, sizeof chunk, stream)) > 0) {
+        if (n > max - out->len)
+            rc = -TG_ELIMIT;
+        else
+            tg_buf_add(out, chunk, n);
+        if (out->failed) rc = -TG_ENOMEM;
+    }
+    if (!rc && ferror(stream)) rc = -TG_EIO;
+    int saved = errno;
+    (void)fclose(stream);
+    errno = saved;
+    return rc;
+}
+
+/* The length without the line ending that editors and `echo` put behind a secret. Bytes that are
+ * not text are a key as it is: one that happens to end in 0x0a keeps it. */
+static size_t text_length(const struct tg_buf *bytes)
+{
+    size_t len = bytes->len;
+    if (!len || !tg_utf8_valid(bytes->data, len)) return len;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)bytes->data[i];
+        if (c < 0x20 && c != '\t' && c != '\r' && c != '\n') return len;
+    }
+    if (bytes->data[len - 1] != '\n') return len;
+    len--;
+    return len && bytes->data[len - 1] == '\r' ? len - 1 : len;
+}
+
+/* file(path): the contents of a file; relative paths start at `here`. The bytes wait in the
+ * sandbox, which frees them also when Lua runs out of memory in the middle of this function. */
+static int l_file(lua_State *lua)
+{
+    struct tg_config_sandbox *sandbox = sandbox_of(lua);
+    struct tg_buf *bytes = &sandbox->scratch;
+    const char *given = luaL_checkstring(lua, 1);
+    const char *path = given;
+    if (*given != '/') path = lua_pushfstring(lua, "%s/%s", sandbox->here, given);
+    tg_buf_clear(bytes);
+    int rc = tg_config_slurp(path, TG_CONFIG_FILE_BYTES, bytes);
+    if (!rc) {
+        lua_pushlstring(lua, bytes->data ? bytes->data : "", text_length(bytes));
+        return 1;
+    }
+    const char *reason = rc == -TG_EIO ? strerror(errno) : tg_strerror(rc);
+    push_where(lua, given);
+    lua_pushfstring(lua, "the file \"%s\" cannot be read: %s", path, reason);
+    lua_concat(lua, 2);
+    return lua_error(lua);
+}
+
+static int l_unknown_global(lua_State *lua)
+{
+    const char *name = lua_type(lua, 2) == LUA_TSTRING ? lua_tostring(lua, 2) : "?";
+    static const char *const ours[] = {"env",    "file",  "here",     "assert",   "error", "ipairs",
+                                       "next",   "pairs", "select",   "string",   "table", "math",
+                                       "unpack", "type",  "tonumber", "tostring", NULL};
+    const char *near = tg_nearest(name, ours);
+    if (near) return luaL_error(lua, "there is no \"%s\" here; did you mean \"%s\"?", name, near);
+    return luaL_error(lua, "there is no \"%s\" here; env(name), file(path) and here are", name);
+}
+
+static int l_new_global(lua_State *lua)
+{
+    const char *name = lua_type(lua, 2) == LUA_TSTRING ? lua_tostring(lua, 2) : "?";
+    return luaL_error(lua,
+                      "\"%s\" is set outside of the returned table and would be ignored; put it "
+                      "into the table, or make it local",
+                      name);
+}
+
+/* Copies the named members of the table at -1 into the one at -2 and pops the former. */
+static void copy_members(lua_State *lua, const char *const *names)
+{
+    for (; *names; names++) {
+        lua_getfield(lua, -1, *names);
+        lua_setfield(lua, -3, *names);
+    }
+    lua_pop(lua, 1);
+}
+
+static void copy_library(lua_State *lua, const char *name, const char *const *names)
+{
+    lua_newtable(lua);
+    lua_getglobal(lua, name);
+    copy_members(lua, names);
+    lua_setfield(lua, -2, name);
+}
+
+/* Pushes the environment of the file. */
+static void push_environment(lua_State *lua)
+{
+    lua_newtable(lua);
+    lua_pushvalue(lua, LUA_GLOBALSINDEX);
+    copy_members(lua, base_names);
+    copy_library(lua, "string", string_names);
+    copy_library(lua, "table", table_names);
+    copy_library(lua, "math", math_names);
+    lua_pushcfunction(lua, l_env);
+    lua_setfield(lua, -2, "env");
+    lua_pushcfunction(lua, l_file);
+    lua_setfield(lua, -2, "file");
+    lua_pushstring(lua, sandbox_of(lua)->here);
+    lua_setfield(lua, -2, "here");
+    lua_newtable(lua);
+    lua_pushcfunction(lua, l_unknown_global);
+    lua_setfield(lua, -2, "__index");
+    lua_pushcfunction(lua, l_new_global);
+    lua_setfield(lua, -2, "__newindex");
+    lua_setmetatable(lua, -2);
+}
+
+struct job {
+    const char *source;
+    size_t len;
+};
+
+static void open_library(lua_State *lua, lua_CFunction open, const char *name)
+{
+    lua_pushcfunction(lua, open);
+    lua_pushstring(lua, name);
+    lua_call(lua, 1, 0);
+}
+
+/* Runs protected: every failure, out of memory too, ends in the caller's lua_pcall. */
+static int l_run(lua_State *lua)
+{
+    const struct job *job = lua_touserdata(lua, 1);
+    open_library(lua, luaopen_base, "");
+    open_library(lua, luaopen_string, LUA_STRLIBNAME);
+    open_library(lua, luaopen_table, LUA_TABLIBNAME);
+    open_library(lua, luaopen_math, LUA_MATHLIBNAME);
+    (void)luaJIT_setmode(lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    if (luaL_loadbufferx(lua, job->source, job->len, "=" CHUNK, "t")) return lua_error(lua);
+    push_environment(lua);
+    lua_setfenv(lua, -2);
+    lua_sethook(lua, on_steps, LUA_MASKCOUNT, HOOK_STEPS);
+    lua_call(lua, 0, 1);
+    lua_sethook(lua, NULL, 0, 0);
+    luaL_checkstack(lua, 64, "reading the configuration");
+    if (!lua_istable(lua, -1)) {
+        lua_pushfstring(lua, CHUNK ":0: the file must return a table, and returns %s",
+                        lua_isnil(lua, -1) ? "nothing" : luaL_typename(lua, -1));
+        return lua_error(lua);
+    }
+    return 1;
+}
+
+static void explain(const struct tg_config_sandbox *sandbox, struct tg_buf *why)
+{
+    const char *text = lua_type(sandbox->lua, -1) == LUA_TSTRING ? lua_tostring(sandbox->lua, -1)
+                                                                 : "an error that is no text";
+    const char *rest = text + sizeof CHUNK - 1;
+    tg_buf_puts(why, sandbox->file);
+    if (strncmp(text, CHUNK ":0: ", sizeof CHUNK + 3) == 0)
+        tg_buf_puts(why, rest + 2); /* no line to point at */
+    else if (strncmp(text, CHUNK ":", sizeof CHUNK) == 0)
+        tg_buf_puts(why, rest);
+    else
+        tg_buf_printf(why, ": %s", text);
+    tg_buf_putc(why, '\n');
+}
+
+int tg_config_sandbox_run(struct tg_config_sandbox *sandbox, const char *source, size_t len,
+                          struct tg_buf *why)
+{
+    struct job job = {source, len};
+    sandbox->lua = lua_newstate(allocate, sandbox);
+    if (!sandbox->lua) return -TG_ENOMEM;
+    lua_pushcfunction(sandbox->lua, l_run); /* a light function in an empty state: cannot fail */
+    lua_pushlightuserdata(sandbox->lua, &job);
+    if (lua_pcall(sandbox->lua, 1, 1, 0) == 0) return 0;
+    explain(sandbox, why);
+    return -TG_EINVAL;
+}
+
+void tg_config_sandbox_fini(struct tg_config_sandbox *sandbox)
+{
+    if (sandbox->lua) lua_close(sandbox->lua);
+    sandbox->lua = NULL;
+    tg_buf_fini(&sandbox->scratch);
+}
