@@ -126,7 +126,8 @@ return function(rt)
     if tally.muted ~= 0 then return end
     tally.calls = tally.calls + 1
     local began = tally.calls % SAMPLE == 1 and work.nanoseconds()
-    leash.serial = leash.serial % 0x7fffffff + 1
+    leash.last = leash.last % 0x7fffffff + 1
+    leash.serial = leash.last
     local good, why = pcall(run, rule, step)
     if began then tally.nanoseconds = tally.nanoseconds + (work.nanoseconds() - began) * SAMPLE end
     if not good then

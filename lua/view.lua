@@ -14,7 +14,7 @@ local c_types = {
 
 -- The bodies of getters; $ is the member.
 local number = "local v = r.$ if v == v then return v end"
-local whole = "local v = r.$ local n = tonumber(v) if n <= 2^53 and n >= -2^53 then return n end return digits(v)"
+local whole = "local v = r.$ local n = tonumber(v) if n < 2^53 and n > -2^53 then return n end return digits(v)"
 local bodies = {
   TEXT = "return text(cast(chars, r) + offset)",
   ENUM = "return names[r.$]",

@@ -49,12 +49,11 @@ return function(rt)
 
   -- The index of the rule that holds most. What the runtime itself holds is nobody's.
   function weigh.heaviest()
-    local seen, most, index = {}, -1, 0
-    for name, module in pairs(rt) do
-      if name ~= "rules" then seen[module] = true end
+    local seen, most, index = { [rules] = true }, -1, 0
+    for _, rule in ipairs(rules) do
+      seen[rule] = true
     end
-    seen[_G] = true
-    reach({ package.loaded, debug.getregistry() }, seen)
+    reach({ debug.getregistry() }, seen)
     for i, rule in ipairs(rules) do
       local bytes = reach({ rule.memories, rule.spans, rule.env, rule.only, rule.detect, rule.payload, rule.to }, seen)
       if bytes > most then most, index = bytes, i - 1 end

@@ -23,7 +23,7 @@ static bool ask(struct asking *asking, lua_CFunction body, uint32_t rule)
     struct tg_leash_report report;
     struct tg_err err = {{0}};
     tg_leash_enter(generation->vm.L, generation->options.budget_ms);
-    __atomic_store_n(&generation->work.leash->serial, tg_leash_serial(), __ATOMIC_RELAXED);
+    tg_leash_begin();
     int rc = tg_vm_call(&generation->vm, body, asking, &err);
     tg_leash_leave(&report);
     if (!rc && !report.rung) return true;

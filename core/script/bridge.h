@@ -14,6 +14,7 @@
     struct tgl_leash {                                                                            \
         uint32_t serial;  /* of the rule call that is running, 0 = none; read by the watchdog */  \
         uint32_t cursor;  /* the step that is running */                                          \
+        uint32_t last;    /* serial that was given last: none is given twice in a long time */    \
     };                                                                                            \
     struct tgl_step {                                                                             \
         uint32_t account; /* index into the accounts of this run */                               \

@@ -35,7 +35,7 @@ bool tg_canary_dies(void)
     lua_State *L = luaL_newstate();
     if (!L) return false;
     tg_leash_enter(L, BUDGET_MS);
-    __atomic_store_n(&tg_leash_word()->serial, tg_leash_serial(), __ATOMIC_RELAXED);
+    tg_leash_begin();
     int rc = lua_cpcall(L, run, NULL);
     tg_leash_leave(&report);
     tg_leash_forget(L);

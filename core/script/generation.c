@@ -10,6 +10,7 @@
 #include "script/native.h"
 
 #include <lauxlib.h>
+#include <luajit.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,10 @@ static int load_files(struct tg_generation *generation, const struct tg_ruleset 
         tg_leash_quota(generation->vm.L, LOAD_QUOTA);
         rc = tg_vm_call(&generation->vm, load_file, &building, err);
         if (tg_leash_quota_end(generation->vm.L) && !rc) rc = LUA_ERRRUN;
+        if (rc && err && !strstr(err->text, building.file->name)) {
+            struct tg_err why = *err;
+            (void)tg_fail(err, TG_EINVAL, "%s: %s", building.file->name, why.text);
+        }
     }
     if (!rc) rc = tg_vm_call(&generation->vm, finish, &building, err);
     tg_ruleset_fini(&builtin);
@@ -272,6 +277,8 @@ uint32_t tg_generation_relieve(struct tg_generation *generation, uint32_t rule)
         if (building.entry < 0 || (uint32_t)building.entry >= generation->rules_count)
             building.entry = (int)rule;
         (void)tg_vm_call(vm, drop, &building, NULL);
+        /* Compiled code holds what it was compiled for. */
+        (void)luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
         tg_vm_collect(vm);
         vm->cap /= 2;
     }

@@ -17,7 +17,6 @@
 #include "script/leash.h"
 
 #include "base/err.h"
-#include "base/text.h"
 #include "script/canary.h"
 
 #include <lauxlib.h>
@@ -48,7 +47,6 @@ static struct {
     uint32_t rung;            /* atomic: the serial the bell was last rung for */
     lua_State *L;             /* VM thread only, handler included */
     lua_State *profiled;
-    uint32_t serial;      /* last given by tg_leash_serial */
     uint32_t hook_serial; /* without the bell: the call that the hook is timing */
     int64_t hook_since_us;
     bool quota_spent;
@@ -62,11 +60,10 @@ struct tgl_leash *tg_leash_word(void)
     return &word;
 }
 
-uint32_t tg_leash_serial(void)
+void tg_leash_begin(void)
 {
-    uint32_t last = __atomic_load_n(&word.serial, __ATOMIC_RELAXED);
-    leash.serial = (last > leash.serial ? last : leash.serial) % 0x7fffffff + 1;
-    return leash.serial;
+    word.last = word.last % 0x7fffffff + 1;
+    __atomic_store_n(&word.serial, word.last, __ATOMIC_RELAXED);
 }
 
 bool tg_leash_rings(void)
@@ -81,13 +78,26 @@ static int64_t burnt_us(clockid_t clock)
     return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
 
+/* Where the author's own code stands: the innermost function that is not the runtime's. */
+static void find_author(lua_State *L, char *where, size_t size)
+{
+    lua_Debug at;
+    for (int level = 0; lua_getstack(L, level, &at); level++) {
+        if (!lua_getinfo(L, "Sl", &at) || at.currentline <= 0) continue;
+        if (!strncmp(at.source, "@lua/", 5) || at.source[0] != '@') continue;
+        (void)snprintf(where, size, "%s:%d", at.short_src, at.currentline);
+        return;
+    }
+    (void)snprintf(where, size, "rules");
+}
+
 /* Throws at every instruction; the first place is the one that counts. */
 static void on_hook(lua_State *L, lua_Debug *at)
 {
-    if (!leash.report.where[0] && lua_getinfo(L, "Sl", at))
-        (void)snprintf(leash.report.where, sizeof leash.report.where, "%s:%d", at->short_src,
-                       at->currentline);
-    luaL_error(L, "stopped: it ran for too long");
+    (void)at;
+    if (!leash.report.where[0]) find_author(L, leash.report.where, sizeof leash.report.where);
+    lua_pushfstring(L, "%s: stopped: it ran for too long", leash.report.where);
+    lua_error(L);
 }
 
 /* On the VM's thread, in the middle of whatever it is doing. */
@@ -263,7 +273,6 @@ void tg_leash_enter(lua_State *L, int budget_ms)
 void tg_leash_leave(struct tg_leash_report *out)
 {
     lua_State *L = leash.L;
-    leash.serial = word.serial > leash.serial ? word.serial : leash.serial;
     __atomic_store_n(&word.serial, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&leash.inside, 0, __ATOMIC_SEQ_CST);
     leash.L = NULL;
@@ -273,13 +282,15 @@ void tg_leash_leave(struct tg_leash_report *out)
 
 static void on_quota(lua_State *L, lua_Debug *at)
 {
+    (void)at;
     if (!leash.quota_spent) {
         leash.quota_spent = true;
+        find_author(L, leash.report.where, sizeof leash.report.where);
         lua_sethook(L, on_quota, LUA_MASKCOUNT, 1);
     }
-    lua_getinfo(L, "Sl", at);
-    luaL_error(L, "%s:%d: still running after its quota of instructions: does it loop?",
-               at->short_src, at->currentline);
+    lua_pushfstring(L, "%s: still running after its quota of instructions: does it loop?",
+                    leash.report.where);
+    lua_error(L);
 }
 
 void tg_leash_quota(lua_State *L, int instructions)

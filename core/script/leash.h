@@ -21,8 +21,8 @@ bool tg_leash_rings(void);
 /* The word that tells the watchdog what is running; static. */
 struct tgl_leash *tg_leash_word(void);
 
-/* The next serial for a call that C itself makes. */
-uint32_t tg_leash_serial(void);
+/* Begins a call that C itself makes, within tg_leash_enter. (Lua begins its own.) */
+void tg_leash_begin(void);
 
 /* What was stopped, if anything was. */
 struct tg_leash_report {
