@@ -5,6 +5,7 @@
 
 #include "app/drain.h"
 #include "app/gateway_inner.h"
+#include "app/setup.h"
 #include "base/log.h"
 
 #include <signal.h>
@@ -61,44 +62,14 @@ static void on_prepare(uv_prepare_t *handle)
     tg_events_flush(handle->data);
 }
 
-static int open_auth_options(const struct tg_config *config, struct tg_auth_options *options,
-                             struct tg_key_options **keys)
-{
-    int count = config->auth.keys_count;
-    *keys = calloc((size_t)count + 1, sizeof **keys);
-    if (!*keys) return -TG_ENOMEM;
-    for (int i = 0; i < count; i++) {
-        const struct tg_config_key *key = &config->auth.keys[i];
-        (*keys)[i] =
-            (struct tg_key_options){key->algorithm, key->secret, key->secret_len, key->kid};
-    }
-    *options = (struct tg_auth_options){
-        .keys = *keys,
-        .keys_count = count,
-        .issuer = config->auth.issuer,
-        .audience = config->auth.audience,
-        .leeway_seconds = config->auth.leeway_seconds,
-        .ownership_claim = config->auth.ownership_claim,
-        .ownership_file = config->auth.ownership_file,
-        .token_bytes = (size_t)config->limits.token_bytes,
-        .ownership_file_bytes = (size_t)config->auth.ownership_file_bytes,
-        .cache_tokens = config->auth.cache_tokens ? config->auth.cache_tokens : -1,
-    };
-    return 0;
-}
-
 static void on_sighup(uv_signal_t *handle, int signum)
 {
     struct tg_gateway *gateway = handle->data;
     struct tg_config *fresh = NULL;
-    struct tg_auth_options options;
-    struct tg_key_options *keys = NULL;
     struct tg_err err = {0};
     (void)signum;
     int rc = gateway->config_path ? tg_config_load(gateway->config_path, &fresh, &err) : 0;
-    if (fresh && !rc) rc = open_auth_options(fresh, &options, &keys);
-    if (fresh && !rc) rc = tg_auth_reload(gateway->auth, &options, &err);
-    free(keys);
+    if (fresh && !rc) rc = tg_setup_auth_again(fresh, gateway->auth, &err);
     if (rc) {
         tg_gateway_fault(gateway, err.text);
         tg_audit("config", "reload_refused", tg_s("reason", err.text));
@@ -117,33 +88,11 @@ static void on_terminate(uv_signal_t *handle, int signum)
     tg_drain_begin(handle->data, signum == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
-static int open_auth(struct tg_gateway *gateway, struct tg_err *err)
-{
-    struct tg_auth_options options;
-    struct tg_key_options *keys = NULL;
-    int rc = open_auth_options(gateway->config, &options, &keys);
-    if (!rc) rc = tg_auth_new(&options, gateway->clock, &gateway->auth, err);
-    free(keys);
-    return rc;
-}
-
 static int open_script(struct tg_gateway *gateway, struct tg_err *err)
 {
-    const struct tg_config *config = gateway->config;
-    struct tg_script_options options = {
-        .paths = (const char *const *)config->rules.paths,
-        .paths_count = config->rules.paths_count,
-        .budget_ms = config->rules.budget_ms,
-        .memory_bytes = (int64_t)config->rules.memory_mb << 20,
-        .events_per_tick = config->rules.events_per_tick,
-        .payload_bytes = config->rules.payload_bytes,
-        .rest_after_faults = config->rules.rest_after_faults,
-        .rest_seconds = config->rules.rest_seconds,
-        .ids_as_text = config->protocol.ids_as_text,
-        .clock = gateway->clock,
-        .emit = tg_events_emit,
-        .ctx = gateway,
-    };
+    struct tg_script_options options = tg_setup_script(gateway->config, gateway->clock);
+    options.emit = tg_events_emit;
+    options.ctx = gateway;
     gateway->script = tg_script_new(&options);
     if (!gateway->script) return tg_fail(err, TG_ENOMEM, "no memory for the rules");
     int rc = tg_script_load(gateway->script, err);
@@ -330,7 +279,7 @@ int tg_gateway_run(const char *config_path, const struct tg_config *config)
     if (uv_loop_init(&gateway.loop)) return 3;
     start_handles(&gateway);
     gateway.store = tg_store_new();
-    int rc = gateway.store ? open_auth(&gateway, &err) : -TG_ENOMEM;
+    int rc = gateway.store ? tg_setup_auth(config, gateway.clock, &gateway.auth, &err) : -TG_ENOMEM;
     if (!rc) rc = open_script(&gateway, &err);
     bool given = rc != 0; /* what failed so far stands in files of the operator */
     if (!rc) rc = open_source(&gateway, &err);

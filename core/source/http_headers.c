@@ -12,7 +12,7 @@ struct header {
     char *name, *value;
 };
 
-struct tg_http_headers {
+struct tg_reply_headers {
     struct header *rows;
     int count;
     struct tg_http_lines *shared; /* the lines when they are the same for everyone, else NULL */
@@ -91,7 +91,7 @@ static bool put_line(struct tg_buf *out, const struct header *header, const char
     return true;
 }
 
-static int make_lines(const struct tg_http_headers *headers, const char *account_id,
+static int make_lines(const struct tg_reply_headers *headers, const char *account_id,
                       const char *subject, struct tg_http_lines **out)
 {
     struct tg_http_lines *lines = NULL;
@@ -110,7 +110,7 @@ static int make_lines(const struct tg_http_headers *headers, const char *account
     return rc;
 }
 
-static bool is_personal(const struct tg_http_headers *headers)
+static bool is_personal(const struct tg_reply_headers *headers)
 {
     for (int i = 0; i < headers->count; i++)
         if (strstr(headers->rows[i].value, account_place) ||
@@ -119,7 +119,7 @@ static bool is_personal(const struct tg_http_headers *headers)
     return false;
 }
 
-static int copy(struct tg_http_headers *headers, const struct tg_http_source_header *from,
+static int copy(struct tg_reply_headers *headers, const struct tg_http_source_header *from,
                 int count)
 {
     headers->rows = calloc((size_t)count + 1, sizeof *headers->rows);
@@ -133,23 +133,23 @@ static int copy(struct tg_http_headers *headers, const struct tg_http_source_hea
     return is_personal(headers) ? 0 : make_lines(headers, "", "", &headers->shared);
 }
 
-int tg_http_headers_open(const struct tg_http_source_header *headers, int count,
-                         struct tg_http_headers **out, struct tg_err *err)
+int tg_reply_headers_open(const struct tg_http_source_header *headers, int count,
+                         struct tg_reply_headers **out, struct tg_err *err)
 {
     for (int i = 0; i < count; i++) {
         int rc = check(&headers[i], err);
         if (rc) return rc;
     }
-    struct tg_http_headers *made = calloc(1, sizeof *made);
+    struct tg_reply_headers *made = calloc(1, sizeof *made);
     if (!made || copy(made, headers, count)) {
-        tg_http_headers_free(made);
+        tg_reply_headers_free(made);
         return tg_fail(err, TG_ENOMEM, "out of memory");
     }
     *out = made;
     return 0;
 }
 
-void tg_http_headers_free(struct tg_http_headers *headers)
+void tg_reply_headers_free(struct tg_reply_headers *headers)
 {
     if (!headers) return;
     for (int i = 0; i < headers->count; i++) {
@@ -161,7 +161,7 @@ void tg_http_headers_free(struct tg_http_headers *headers)
     free(headers);
 }
 
-int tg_http_headers_get(const struct tg_http_headers *headers, const char *account_id,
+int tg_reply_headers_get(const struct tg_reply_headers *headers, const char *account_id,
                         const char *subject, struct tg_http_lines **out)
 {
     if (!headers->shared) return make_lines(headers, account_id, subject, out);
@@ -169,7 +169,7 @@ int tg_http_headers_get(const struct tg_http_headers *headers, const char *accou
     return 0;
 }
 
-void tg_http_headers_put(const struct tg_http_headers *headers, struct tg_http_lines *lines)
+void tg_reply_headers_put(const struct tg_reply_headers *headers, struct tg_http_lines *lines)
 {
     if (lines != headers->shared) tg_http_lines_free(lines);
 }
@@ -184,7 +184,7 @@ static void mask_word(char *text, const char *word, size_t len)
     }
 }
 
-void tg_http_headers_mask(const struct tg_http_headers *headers, char *text)
+void tg_reply_headers_mask(const struct tg_reply_headers *headers, char *text)
 {
     for (int i = 0; i < headers->count; i++) {
         const char *at = headers->rows[i].value;
