@@ -25,9 +25,10 @@ file:write(([[return {
   listen = { address = "127.0.0.1", port = 0 }, admin = { address = "127.0.0.1", port = 0 },
   source = { driver = "http", url = "http://127.0.0.1:%d" },
   auth = { keys = { { algorithm = "HS256", secret = %q } }, ownership = { claim = "accounts" } },
-  limits = { per_address = 100000, per_subject = 100000, handshakes_per_second = 0 }, log = { format = "json" },
+  limits = { per_address = 100000, per_subject = 100000, handshakes_per_second = 100000 }, log = { format = "json" },
 }]]):format(service.port, secret))
 file:close()
+local ok_gateway
 local gateway = process.start({ argv = { build .. "/tidegate", "serve", "--config", path } })
 local public = assert(gateway:wait_log({ event = "listening", listener = "public" }, 10000))
 local admin = assert(gateway:wait_log({ event = "listening", listener = "admin" }, 10000))
@@ -47,8 +48,8 @@ local waiting, latencies, messages, unexpected = {}, {}, 0, 0
 local clients = {}
 for i = 1, clients_wanted do
   local id = "bench-" .. i
-  local token = jws.sign({ alg = "HS256", typ = "JWT" },
-    { sub = "bench", accounts = "*", exp = os.time() + seconds + 3600 }, secret)
+  local token = jws.sign('{"alg":"HS256","typ":"JWT"}',
+    ('{"sub":"bench","accounts":"*","exp":%d}'):format(os.time() + seconds + 3600), secret)
   local client = assert(wire.connect({ port = public.port, path = "/ws/account/" .. id .. "?token=" .. token }))
   client.data_frame = function(_, frame)
     messages = messages + 1
@@ -74,7 +75,7 @@ while loop.now() - begun < seconds * 1000 do
   if not waiting[id] then
     sent = sent + 1
     waiting[id] = { balance = 10000 + sent, at = loop.now() }
-    service:control({ op = "account", account = id, balance = 10000 + sent })
+    service:control({ op = "account", account = id, set = { balance = 10000 + sent } })
   end
   if loop.now() > next_ping then
     next_ping = loop.now() + 30000
