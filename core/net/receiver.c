@@ -2,13 +2,13 @@
  *
  * - It buffers a message as one allocation a fragment and as large as a header claims. We switch
  * that off and collect the payload ourselves, so memory follows the bytes that came.
- * - A context is 9 KB. It goes back to the pool when no byte of a frame or message is pending,
- * which can be known from outside: as many bytes were fed as the frames that ended were long. wslay
- *   refuses lengths that are not minimal, so the length of a header follows from the payload's.
+ * - A context is 9 KB. It goes back to the pool when no byte of a frame or message is pending; to
+ * know that, the frame heads are followed here as they are handed over.
+ * - It checks the reason of a Close frame as if it came in one piece: of every further piece it
+ * skips two bytes. Handed over byte by byte, the reason is not checked at all, and we judge it
+ * whole, as we do its code and length (a payload of one byte, codes 1012 to 1014).
  * - After an error it has queued a Close frame of its own. We let it "send" that into nothing and
  * only ask which code it chose; for errors of framing it chose none, and 1002 is right.
- * - Close frames are judged here (a payload of one byte, codes 1012 to 1014), before wslay sees
- * them.
  * - wslay_event_recv may stop with input left when a read was short, so it is called until there is
  *   none. */
 #include "net/receiver.h"
@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/text.h"
 #include "net/frame.h"
+#include "net/frame_cursor.h"
 
 #include <string.h>
 #include <wslay/wslay.h>
@@ -41,12 +42,11 @@ struct tg_receiver_slot {
     struct tg_receiver *owner;
     const char *input;
     size_t left;
-    uint64_t fed, ended;   /* bytes since the last boundary: given to wslay, in frames that ended */
+    struct tg_frame_cursor cursor;
     struct tg_buf message; /* the data message so far */
     bool in_message, text;
     int frames; /* of this message */
     int opcode; /* of the frame being received */
-    uint64_t frame_len;
     bool frame_fin;
     char control[125];
     size_t control_len;
@@ -63,16 +63,18 @@ static ssize_t on_recv(wslay_event_context_ptr context, uint8_t *out, size_t len
                        void *user)
 {
     struct tg_receiver_slot *slot = user;
+    uint64_t most = tg_frame_cursor_portion(&slot->cursor);
     (void)flags;
     if (!slot->left || slot->owner->stopped) {
         wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
     if (len > slot->left) len = slot->left;
+    if (len > most) len = (size_t)most;
     memcpy(out, slot->input, len);
+    tg_frame_cursor_follow(&slot->cursor, slot->input, len);
     slot->input += len;
     slot->left -= len;
-    slot->fed += len;
     return (ssize_t)len;
 }
 
@@ -91,7 +93,6 @@ static void on_frame_start(wslay_event_context_ptr context,
     const struct tg_receiver *receiver = slot->owner;
     (void)context;
     slot->opcode = frame->opcode;
-    slot->frame_len = frame->payload_length;
     slot->frame_fin = frame->fin;
     slot->control_len = 0;
     if (frame->opcode >= TG_OPCODE_CLOSE) return;
@@ -146,10 +147,6 @@ static void on_frame_end(wslay_event_context_ptr context, void *user)
     const struct tg_receiver_events *events = &receiver->pool->events;
     (void)context;
     if (slot->fault || receiver->stopped) return;
-    slot->ended += slot->frame_len + 6 +
-                   (slot->frame_len < 126     ? 0
-                    : slot->frame_len < 65536 ? 2
-                                              : 8);
     if (slot->opcode == TG_OPCODE_CLOSE) {
         take_close(slot);
     } else if (slot->opcode == TG_OPCODE_PING) {
@@ -226,6 +223,7 @@ static struct tg_receiver_slot *slot_new(struct tg_receiver_pool *pool)
         return NULL;
     }
     tg_list_init(&slot->node);
+    tg_frame_cursor_init(&slot->cursor);
     wslay_event_config_set_no_buffering(slot->context, 1);
     return slot;
 }
@@ -261,7 +259,6 @@ static void slot_give(struct tg_receiver *receiver, bool clean)
         slot_free(slot);
         return;
     }
-    slot->fed = slot->ended = 0;
     tg_list_append(&pool->idle, &slot->node);
     pool->idle_count++;
 }
@@ -305,7 +302,7 @@ int tg_receiver_feed(struct tg_receiver *receiver, const char *bytes, size_t len
     }
     if (receiver->stopped)
         slot_give(receiver, false);
-    else if (!slot->in_message && slot->fed == slot->ended)
+    else if (!slot->in_message && tg_frame_cursor_between(&slot->cursor))
         slot_give(receiver, true);
     return code;
 }
