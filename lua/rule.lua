@@ -110,7 +110,7 @@ return function(rt)
     if new.is_snapshot then check_snapshot(new, spec) end
     new.only, new.detect, new.to = spec.only, spec.detect, spec.to
     new.version, new.migrate = spec.version or 1, spec.migrate
-    new.thinks = new.only or new.detect or new.payload
+    new.thinks = (new.only or new.detect or new.payload) ~= nil
     local before = spec.watch and 2 or 1 -- arguments in front of `memory`
     new.remembers = (new.detect and params(new.detect) > before)
       or (not spec.watch and new.payload and params(new.payload) > before) or false

@@ -27,10 +27,10 @@ static bool ask(struct asking *asking, lua_CFunction body, uint32_t rule)
     int rc = tg_vm_call(&generation->vm, body, asking, &err);
     tg_leash_leave(&report);
     if (!rc && !report.rung) return true;
-    if (report.rung) {
-        tg_generation_mute(generation, rule, "it ran longer than rules.budget_ms", report.where);
-    } else if (rc == LUA_ERRMEM) {
+    if (report.pinched || rc == LUA_ERRMEM) {
         (void)tg_generation_relieve(generation, rule);
+    } else if (report.rung) {
+        tg_generation_mute(generation, rule, "it ran longer than rules.budget_ms", report.where);
     } else {
         generation->work.tallies[rule].faults++;
         tg_warn("rules", "fault", tg_s("rule", generation->rules[rule].name),

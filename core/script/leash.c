@@ -100,18 +100,32 @@ static void on_hook(lua_State *L, lua_Debug *at)
     lua_error(L);
 }
 
+/* Arms the hook, and makes compiled code look at it. Safe in a signal handler on the VM's thread:
+ * both calls are meant to be made from one. */
+static void stop_call(void)
+{
+    leash.report.rung = true;
+    leash.report.cursor = word.cursor;
+    lua_sethook(leash.L, on_hook, LUA_MASKCOUNT, 1);
+    if (leash.profiled == leash.L) (void)raise(SIGPROF);
+}
+
 /* On the VM's thread, in the middle of whatever it is doing. */
 static void on_bell(int number)
 {
     (void)number;
-    if (!leash.L || word.serial == 0 ||
-        word.serial != __atomic_load_n(&leash.rung, __ATOMIC_RELAXED))
-        return;
-    leash.report.rung = true;
-    leash.report.serial = word.serial;
-    leash.report.cursor = word.cursor;
-    lua_sethook(leash.L, on_hook, LUA_MASKCOUNT, 1);
-    if (leash.profiled == leash.L) (void)raise(SIGPROF);
+    if (leash.L && word.serial && word.serial == __atomic_load_n(&leash.rung, __ATOMIC_RELAXED))
+        stop_call();
+}
+
+bool tg_leash_pinch(lua_State *L)
+{
+    if (!leash.L || !word.serial || leash.L != L) return false;
+    if (!leash.report.rung) {
+        leash.report.pinched = true;
+        stop_call();
+    }
+    return true;
 }
 
 /* Without the bell: the interpreter comes by every so many instructions and looks at the time. */
@@ -124,10 +138,7 @@ static void on_count(lua_State *L, lua_Debug *at)
         leash.hook_serial = serial;
         leash.hook_since_us = now;
     } else if (now - leash.hook_since_us > leash.budget_ms * INT64_C(1000)) {
-        leash.report.rung = true;
-        leash.report.serial = serial;
-        leash.report.cursor = word.cursor;
-        lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+        stop_call();
         on_hook(L, at);
     }
 }

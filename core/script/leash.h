@@ -27,14 +27,19 @@ void tg_leash_begin(void);
 /* What was stopped, if anything was. */
 struct tg_leash_report {
     bool rung;
-    uint32_t serial, cursor; /* of the call that was stopped */
-    char where[80];          /* file:line at which it was */
+    bool pinched;    /* for the memory, not for the time */
+    uint32_t cursor; /* of the call that was stopped */
+    char where[80];  /* file:line at which it was */
 };
 
 /* Around every call of rules in a VM, on the thread that calls: a rule call (one `serial`) may burn
  * `budget_ms` of processor time. Not nested. */
 void tg_leash_enter(lua_State *L, int budget_ms);
 void tg_leash_leave(struct tg_leash_report *out);
+
+/* Stops the call that is running in this VM, at once, for the memory; from within an allocation.
+ * False when none is running. */
+bool tg_leash_pinch(lua_State *L);
 
 /* To be called before lua_close of a VM that was ever entered. */
 void tg_leash_forget(lua_State *L);

@@ -189,9 +189,11 @@ static void judge(struct tg_generation *generation, int rc, const struct tg_leas
     uint32_t cursor = word->cursor, rule = generation->steps[cursor].rule, guilty = rule;
     char reason[TG_MUTE_REASON];
     take_back(generation->run, cursor);
-    if (report->rung) {
-        if (report->cursor < generation->steps_count)
-            guilty = generation->steps[report->cursor].rule;
+    if (report->rung && report->cursor < generation->steps_count)
+        guilty = generation->steps[report->cursor].rule;
+    if (report->pinched) {
+        guilty = tg_generation_relieve(generation, guilty);
+    } else if (report->rung) {
         (void)snprintf(reason, sizeof reason, "it ran longer than %d ms",
                        generation->options.budget_ms);
         tg_generation_mute(generation, guilty, reason, report->where);

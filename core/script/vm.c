@@ -1,6 +1,10 @@
 /* The cap is kept by the allocator, so nothing that Lua can do gets around it. LuaJIT does not
- * collect before it gives up, hence the early pace of the collector: a VM that holds three quarters
- * of its cap still runs. */
+ * collect before it gives up, hence the early pace of the collector.
+ *
+ * An allocation that is refused while compiled code is left for the interpreter crashes this
+ * LuaJIT: it throws with a stack that is restored by half. So while rules run, the first byte over
+ * the cap stops the rule (the leash's own way) and is granted; only what no rule in its right mind
+ * asks for at once, or what comes in spite of that, is refused. */
 #include "script/vm.h"
 
 #include "base/embedded.h"
@@ -14,6 +18,13 @@
 
 static const char prefix[] = "lua/";
 
+/* Over the cap: what is granted to a rule that is being stopped. */
+static bool is_granted(struct tg_vm *vm, size_t more)
+{
+    bool excess = (int64_t)more > vm->cap / 4 || vm->used + (int64_t)more > vm->cap * 2;
+    return vm->pinch && vm->pinch(vm->L) && !excess;
+}
+
 static void *allocate(void *ud, void *block, size_t old, size_t size)
 {
     struct tg_vm *vm = ud;
@@ -22,7 +33,8 @@ static void *allocate(void *ud, void *block, size_t old, size_t size)
         free(block);
         return NULL;
     }
-    if (size > old && vm->used + (int64_t)(size - old) > vm->cap) return NULL;
+    if (size > old && vm->used + (int64_t)(size - old) > vm->cap && !is_granted(vm, size - old))
+        return NULL;
     void *moved = realloc(block, size);
     if (moved) vm->used += (int64_t)size - (int64_t)old;
     return moved;
