@@ -163,7 +163,8 @@ static bool bracket_key(struct walk *walk, bool *positional)
     if (at(walk, "]")) {
         next(walk);
         known = at(walk, "=");
-        if (known && key.kind == TG_LEX_STRING && !key.escaped) {
+        if (known && key.kind == TG_LEX_STRING && !key.escaped &&
+            !memchr(key.text, '\0', key.len)) {
             tg_config_path_key(&walk->path, key.text, key.len);
         } else if (known && key.kind == TG_LEX_NUMBER && !tg_read_u64(key.text, key.len, &index) &&
                    index <= INT_MAX) {
