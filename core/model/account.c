@@ -29,9 +29,13 @@ void tg_account_fini(struct tg_account *account)
     free(account->positions.rows);
     free(account->positions_was.rows);
     free(account->moments);
-    free(account->suspects);
+    free(account->suspects.rows);
+    free(account->suspects_was.rows);
+    tg_debts_fini(&account->debts);
+    tg_debts_fini(&account->debts_was);
     free(account->heirlooms.ids);
     tg_deals_fini(&account->deals);
+    tg_deals_fini(&account->deals_new);
 }
 
 const struct tgl_position *tg_positions_find(const struct tg_positions *positions,
@@ -58,7 +62,7 @@ static bool moved(double before, double after, int digits)
 bool tg_account_wants_deals(const struct tg_account *account, const struct tg_records *records)
 {
     if (!account->positions_known) return false;
-    if (account->suspects_count || account->sweep > 0) return true;
+    if (account->suspects.count || account->sweep > 0) return true;
     int digits = account->now.currency_digits;
     if (records->account_known && (moved(account->now.balance, records->account.balance, digits) ||
                                    moved(account->now.credit, records->account.credit, digits)))
@@ -138,17 +142,26 @@ static double explained(const struct tg_account *account)
     return sum;
 }
 
-/* Whether deals are still owed: the balance moved by more or less than they say. */
+/* By how much an amount moved; 0 when it was not known before or is not now. */
+static double step(double before, double after)
+{
+    return isnan(before) || isnan(after) ? 0 : after - before;
+}
+
+/* Whether deals are still owed: balance and credit moved by more or less than they say. A service
+ * whose deals never add up is asked for a few polls after each move, not for ever. */
 static void plan_sweep(struct tg_account *account)
 {
     int digits = account->now.currency_digits;
-    double delta = account->now.balance - account->was.balance;
-    if (account->sweep > 0) account->sweep--;
-    if (isnan(delta) || tg_same(delta, 0, digits)) {
-        if (account->moments_count) account->sweep = 0;
-    } else {
-        account->sweep = tg_same(delta, explained(account), digits) ? 0 : SWEEP_POLLS;
-    }
+    double delta = step(account->was.balance, account->now.balance) +
+                   step(account->was.credit, account->now.credit);
+    account->unexplained += delta - explained(account);
+    if (!tg_same(delta, 0, digits))
+        account->sweep = SWEEP_POLLS;
+    else if (account->sweep > 0)
+        account->sweep--;
+    if (tg_same(account->unexplained, 0, digits)) account->sweep = 0;
+    if (!account->sweep) account->unexplained = 0;
 }
 
 int tg_account_apply(struct tg_account *account, struct tg_records *records,
@@ -157,6 +170,7 @@ int tg_account_apply(struct tg_account *account, struct tg_records *records,
     bool first = !account->known;
     int rc = records->positions_known ? arrange(records) : 0;
     if (rc) return rc;
+    if (records->deals_known) tg_deals_arrange(records);
     account->moments_count = 0;
     account->changed = 0;
     if (records->positions_known) {
@@ -164,12 +178,13 @@ int tg_account_apply(struct tg_account *account, struct tg_records *records,
             if (records->account_fields & TG_ACCOUNT_BIT(currency_digits))
                 records->positions[i].currency_digits = records->account.currency_digits;
         bool heir = !account->positions_known;
-        rc = heir ? inherit(account, records) : tg_lifecycle_run(account, records, policy);
+        rc = heir ? inherit(account, records) : tg_lifecycle_run(account, records, policy, mono_ms);
         if (rc) {
             account->moments_count = 0;
             return rc;
         }
         account->positions_known = true;
+        if (heir) account->begun_ms = records->source_time_ms ? records->source_time_ms : wall_ms;
         if (!heir) {
             struct tg_positions spare = account->positions;
             account->positions = account->positions_was;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/deals.h"
+#include "model/debts.h"
 #include "model/record.h"
 
 #include <stddef.h>
@@ -38,6 +39,12 @@ struct tg_suspect {
     int polls;
 };
 
+/* Sorted by identifier. */
+struct tg_suspects {
+    struct tg_suspect *rows;
+    uint32_t count, cap;
+};
+
 /* The identifiers of the positions that were open when the account was first seen: parts of them
  * may have been closed before, so older deals of theirs prove nothing. */
 struct tg_heirlooms {
@@ -58,11 +65,14 @@ struct tg_account {
     uint64_t changed;          /* bits of the account fields that the newest poll changed */
     struct tg_moment *moments; /* of the newest poll, in order */
     uint32_t moments_count, moments_cap;
-    struct tg_suspect *suspects;
-    uint32_t suspects_count, suspects_cap;
+    struct tg_suspects suspects, suspects_was;
+    struct tg_debts debts, debts_was;
     struct tg_heirlooms heirlooms;
-    struct tg_deals deals;  /* which deals were told already */
+    struct tg_deals deals;     /* which deals were told already, which positions as closed */
+    struct tg_deals deals_new; /* those of a poll, until it is over */
+    double unexplained;     /* what the balance and the credit moved by beyond what the deals say */
     int sweep;              /* polls for which the deals are still wanted */
+    int64_t begun_ms;       /* of the first known positions, by last_poll's clock (lifecycle.c) */
     int64_t good_source_ms; /* the source's own time of the newest good poll, 0 = not told */
     int64_t good_mono_ms, good_wall_ms; /* of the newest good poll */
     int64_t wake_wall_ms; /* the rules ask to be run at this time though nothing changes; 0 = not */
@@ -78,9 +88,9 @@ struct tg_account_policy {
 bool tg_account_wants_deals(const struct tg_account *account, const struct tg_records *records);
 
 /* Takes in the records of a good poll: moves now to was, fills `changed` and `moments` (valid until
- * the next apply). Sorts the records' positions by identifier. The first known positions yield no
- * moments. 0, or with the account's state as it was: -TG_EINVAL (two positions of one identifier,
- * or one without), -TG_ENOMEM. */
+ * the next apply). Sorts the records' positions by identifier and the deals by time. The first
+ * known positions yield no moments. 0, or with the account's state as it was: -TG_EINVAL (two
+ * positions of one identifier, or one without), -TG_ENOMEM. */
 int tg_account_apply(struct tg_account *account, struct tg_records *records,
                      const struct tg_account_policy *policy, int64_t mono_ms, int64_t wall_ms);
 

@@ -7,6 +7,7 @@
 #include "base/decimal.h"
 #include "base/err.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void tg_deals_fini(struct tg_deals *deals)
@@ -32,34 +33,89 @@ static uint64_t key_of(const struct tgl_deal *deal)
     return mix(hash, (uint64_t)tg_scaled(deal->volume, 8));
 }
 
-bool tg_deals_seen(const struct tg_deals *deals, const struct tgl_deal *deal)
+static bool has(const struct tg_deals *deals, uint64_t key)
 {
-    uint64_t key = key_of(deal);
     for (uint32_t i = deals->count; i-- > 0;)
         if (deals->keys[i] == key) return true;
     return false;
 }
 
-int tg_deals_remember(struct tg_deals *deals, const struct tgl_deal *deal)
+bool tg_deals_seen(const struct tg_deals *deals, const struct tgl_deal *deal)
 {
-    if (tg_deals_seen(deals, deal)) return 0;
-    if (deals->count >= TG_DEALS_KEPT) {
-        deals->count = TG_DEALS_KEPT / 2;
-        memmove(deals->keys, deals->keys + TG_DEALS_KEPT / 2, deals->count * sizeof *deals->keys);
+    return has(deals, key_of(deal));
+}
+
+int tg_deals_reserve(struct tg_deals *deals, uint32_t more)
+{
+    if (deals->count > TG_DEALS_KEPT) {
+        uint32_t old = deals->count - TG_DEALS_KEPT;
+        memmove(deals->keys, deals->keys + old, TG_DEALS_KEPT * sizeof *deals->keys);
+        deals->count = TG_DEALS_KEPT;
     }
-    if (deals->count == deals->cap) {
-        uint32_t cap = deals->cap ? deals->cap * 2 : 16;
-        uint64_t *keys = realloc(deals->keys, cap * sizeof *keys);
-        if (!keys) return -TG_ENOMEM;
-        deals->keys = keys;
-        deals->cap = cap;
-    }
-    deals->keys[deals->count++] = key_of(deal);
+    if (deals->cap - deals->count >= more) return 0;
+    uint32_t cap = deals->count + (more > deals->count ? more : deals->count);
+    uint64_t *keys = realloc(deals->keys, cap * sizeof *keys);
+    if (!keys) return -TG_ENOMEM;
+    deals->keys = keys;
+    deals->cap = cap;
     return 0;
 }
 
-/* What part of a deal closed something: all of OUT and OUT_BY, the told part of INOUT. */
-static double closed_volume(const struct tgl_deal *deal)
+static void push(struct tg_deals *deals, uint64_t key)
+{
+    if (has(deals, key)) return;
+    tg_must(deals->count < deals->cap);
+    deals->keys[deals->count++] = key;
+}
+
+void tg_deals_remember(struct tg_deals *deals, const struct tgl_deal *deal)
+{
+    push(deals, key_of(deal));
+}
+
+void tg_deals_join(struct tg_deals *into, struct tg_deals *from)
+{
+    for (uint32_t i = 0; i < from->count; i++)
+        push(into, from->keys[i]);
+    from->count = 0;
+}
+
+/* Not a key that a deal could have but by chance, like any two of them. */
+static uint64_t grave_of(uint64_t position_id)
+{
+    return mix(UINT64_MAX, position_id);
+}
+
+void tg_deals_bury(struct tg_deals *deals, uint64_t position_id)
+{
+    push(deals, grave_of(position_id));
+}
+
+bool tg_deals_buried(const struct tg_deals *deals, uint64_t position_id)
+{
+    return has(deals, grave_of(position_id));
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct tgl_deal *x = a, *y = b;
+    if (x->time != y->time) return x->time < y->time ? -1 : 1;
+    if (x->ticket != y->ticket) return x->ticket < y->ticket ? -1 : 1;
+    uint64_t one = key_of(x), other = key_of(y);
+    return (one > other) - (one < other);
+}
+
+void tg_deals_arrange(struct tg_records *records)
+{
+    struct tgl_deal *rows = records->deals;
+    uint32_t n = records->deals_count, kept = 0;
+    if (n) qsort(rows, n, sizeof *rows, by_time);
+    for (uint32_t i = 0; i < n; i++)
+        if (!kept || key_of(&rows[i]) != key_of(&rows[kept - 1])) rows[kept++] = rows[i];
+    records->deals_count = kept;
+}
+
+double tg_deal_closed(const struct tgl_deal *deal)
 {
     if (deal->entry == TG_ENTRY_OUT || deal->entry == TG_ENTRY_OUT_BY) return deal->volume;
     return deal->entry == TG_ENTRY_INOUT ? deal->volume_closed : 0;
@@ -87,11 +143,11 @@ void tg_closing_of(struct tg_closing *closing, const struct tg_records *records,
             continue;
         }
         if (deal->entry == TG_ENTRY_UNKNOWN) continue;
-        closing->volume += closed_volume(deal);
+        closing->volume += tg_deal_closed(deal);
         closing->profit += known(deal->profit);
         closing->swap += known(deal->swap);
         if (!isnan(deal->price)) {
-            double part = closed_volume(deal) > 0 ? closed_volume(deal) : deal->volume;
+            double part = tg_deal_closed(deal) > 0 ? tg_deal_closed(deal) : deal->volume;
             weighted += deal->price * part;
             weight += part;
         }

@@ -12,7 +12,8 @@ struct tg_deals {
     uint32_t count, cap;
 };
 
-/* How many keys are kept: more than any source answers for the few minutes that are asked about. */
+/* How many keys are kept between polls: more than any source answers for the few minutes that are
+ * asked about. */
 #define TG_DEALS_KEPT 8192
 
 void tg_deals_fini(struct tg_deals *deals);
@@ -20,8 +21,26 @@ void tg_deals_fini(struct tg_deals *deals);
 /* Whether this very deal was told before. */
 bool tg_deals_seen(const struct tg_deals *deals, const struct tgl_deal *deal);
 
-/* Remembers a deal; the oldest is forgotten beyond TG_DEALS_KEPT. 0 or -TG_ENOMEM. */
-int tg_deals_remember(struct tg_deals *deals, const struct tgl_deal *deal);
+/* Forgets the oldest beyond TG_DEALS_KEPT and makes room for so many more. 0 or -TG_ENOMEM. */
+int tg_deals_reserve(struct tg_deals *deals, uint32_t more);
+
+/* Remembers a deal; needs the room of one key. */
+void tg_deals_remember(struct tg_deals *deals, const struct tgl_deal *deal);
+
+/* Moves all keys to another memory, which needs room for them. */
+void tg_deals_join(struct tg_deals *into, struct tg_deals *from);
+
+/* Remembers a position that was told as closed, so that deals which turn up late do not open and
+ * close it again; needs the room of one key. And whether it was. */
+void tg_deals_bury(struct tg_deals *deals, uint64_t position_id);
+bool tg_deals_buried(const struct tg_deals *deals, uint64_t position_id);
+
+/* Sorts the records' deals by time and ticket, and drops rows that are the same deal: services that
+ * page repeat a row when a new one comes in between. */
+void tg_deals_arrange(struct tg_records *records);
+
+/* What part of a deal closed something: all of OUT and OUT_BY, the told part of INOUT. */
+double tg_deal_closed(const struct tgl_deal *deal);
 
 /* What the new deals of a poll say of one position. */
 struct tg_closing {

@@ -2,6 +2,11 @@
  * it is closed when a deal says so. Without a deal it is a suspect, stays in the account as it last
  * was, and is told as closed (marked as estimated) only after it was missing from several good
  * polls in a row. Both sets are sorted by identifier, so one walk over both finds every difference.
+ *
+ * What would break it: using a deal twice, or for something else than what it did. A deal is told
+ * once and is evidence once, and while it is open what it belongs to (its position is a suspect, or
+ * does not show it yet) it is neither told nor used up. What a poll learns of suspects and debts is
+ * built aside and taken over at the end, so that a poll that runs out of memory has not happened.
  */
 #include "model/lifecycle.h"
 
@@ -18,8 +23,14 @@ struct walk {
     const struct tg_records *records;
     const struct tg_account_policy *policy;
     struct tg_positions *next; /* the new set; room for every row was made beforehand */
+    int64_t mono_ms;
     int rc;
 };
+
+/* How far back deals are news: as far as the scheduler asks for them. */
+#define NEWS_MS 60000
+/* What is granted to clocks that tell whole seconds, and to snapshots that lag. */
+#define CLOCK_MS 2000
 
 struct tg_moment *tg_moment_add(struct tg_account *account, int kind)
 {
@@ -70,14 +81,15 @@ static int64_t last_poll(const struct tg_account *account)
 
 /* What the new deals say of a position that was open at the last poll. A position that was watched
  * from its opening has no deals that were not told, so every untold one is evidence, whatever its
- * clock says. Of one that was there before us, only deals made since the last poll are; a minute is
- * granted to the clocks. */
+ * clock says. Of one that was there before us, only deals made since then are; without a clock of
+ * the source's own, a minute is granted to ours. */
 static void evidence(const struct walk *walk, uint64_t position_id, struct tg_closing *closing)
 {
     const struct tg_account *account = walk->account;
     int64_t since = 0;
     for (uint32_t i = 0; i < account->heirlooms.count; i++)
-        if (account->heirlooms.ids[i] == position_id) since = last_poll(account) - 60000;
+        if (account->heirlooms.ids[i] == position_id)
+            since = account->begun_ms - (account->good_source_ms ? CLOCK_MS : NEWS_MS);
     tg_closing_of(closing, walk->records, &account->deals, position_id, since);
 }
 
@@ -105,51 +117,50 @@ static void keep(struct walk *walk, const struct tgl_position *position)
     walk->next->rows[walk->next->count++] = *position;
 }
 
-static struct tg_suspect *suspect_of(struct tg_account *account, uint64_t position_id)
+static int suspect_polls(const struct tg_suspects *suspects, uint64_t position_id)
 {
-    for (uint32_t i = 0; i < account->suspects_count; i++)
-        if (account->suspects[i].position_id == position_id) return &account->suspects[i];
-    return NULL;
-}
-
-static void clear_suspect(struct tg_account *account, uint64_t position_id)
-{
-    struct tg_suspect *suspect = suspect_of(account, position_id);
-    if (suspect) *suspect = account->suspects[--account->suspects_count];
-}
-
-/* Counts one more poll without the position; gives how many there were, or -TG_ENOMEM. */
-static int suspect(struct tg_account *account, uint64_t position_id)
-{
-    struct tg_suspect *found = suspect_of(account, position_id);
-    if (found) return ++found->polls;
-    if (account->suspects_count == account->suspects_cap) {
-        uint32_t cap = account->suspects_cap ? account->suspects_cap * 2 : 4;
-        struct tg_suspect *suspects = realloc(account->suspects, cap * sizeof *suspects);
-        if (!suspects) return -TG_ENOMEM;
-        account->suspects = suspects;
-        account->suspects_cap = cap;
+    uint32_t low = 0, high = suspects->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct tg_suspect *row = &suspects->rows[middle];
+        if (row->position_id == position_id) return row->polls;
+        if (row->position_id < position_id)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    account->suspects[account->suspects_count++] = (struct tg_suspect){position_id, 1};
-    return 1;
+    return 0;
+}
+
+/* Whether the position is missing without proof and stays open for now. Known once suspects are
+ * found. */
+static bool is_held(const struct walk *walk, uint64_t position_id)
+{
+    return suspect_polls(&walk->account->suspects_was, position_id) > 0;
+}
+
+static bool proves(const struct tg_closing *closing, const struct tgl_position *position)
+{
+    return closing->volume > 0 && tg_scaled(closing->volume, 8) >= tg_scaled(position->volume, 8);
+}
+
+static void owe(struct walk *walk, uint64_t position_id, double volume)
+{
+    int64_t lots = tg_scaled(volume, 8);
+    if (lots > 0) tg_debts_owe(&walk->account->debts_was, position_id, lots, walk->mono_ms);
 }
 
 /* The position is in the old set and not in the new one. */
 static void vanished(struct walk *walk, const struct tgl_position *position)
 {
     struct tg_closing closing;
-    evidence(walk, position->position_id, &closing);
-    bool proved =
-        closing.volume > 0 && tg_scaled(closing.volume, 8) >= tg_scaled(position->volume, 8);
-    if (!proved) {
-        int polls = suspect(walk->account, position->position_id);
-        if (polls < 0) walk->rc = polls;
-        if (polls < walk->policy->suspect_polls) {
-            keep(walk, position);
-            return;
-        }
+    if (is_held(walk, position->position_id)) {
+        keep(walk, position);
+        return;
     }
-    clear_suspect(walk->account, position->position_id);
+    evidence(walk, position->position_id, &closing);
+    bool proved = proves(&closing, position);
+    tg_deals_bury(&walk->account->deals, position->position_id);
     struct tg_moment *moment = add(walk, TG_MOMENT_POSITION_CLOSED, position);
     if (!moment) return;
     confirm(moment, &closing);
@@ -157,6 +168,7 @@ static void vanished(struct walk *walk, const struct tgl_position *position)
         realised(&moment->position, &closing);
         return;
     }
+    owe(walk, position->position_id, position->volume - closing.volume);
     moment->about.estimated = 1;
     moment->about.close_reason = TG_REASON_UNKNOWN;
     moment->about.time_close = 0;
@@ -179,10 +191,13 @@ static void reversed(struct walk *walk, const struct tgl_position *was)
     struct tg_moment *moment = add(walk, TG_MOMENT_POSITION_CLOSED, was);
     if (!moment) return;
     evidence(walk, was->position_id, &closing);
-    if (closing.volume > 0 && tg_scaled(closing.volume, 8) >= tg_scaled(was->volume, 8)) {
+    bool turned = closing.exit && closing.exit->entry == TG_ENTRY_INOUT;
+    if (turned || proves(&closing, was)) {
         confirm(moment, &closing);
         realised(&moment->position, &closing);
+        if (!proves(&closing, was)) moment->about.volume_closed = was->volume;
     } else {
+        owe(walk, was->position_id, was->volume - closing.volume);
         moment->about.estimated = 1;
         moment->about.volume_closed = was->volume;
         moment->about.close_price = was->price_current;
@@ -203,7 +218,8 @@ static void modified(struct walk *walk, const struct tgl_position *was,
         evidence(walk, now->position_id, &closing);
         confirm(moment, &closing);
         moment->about.change = TG_CHANGE_PARTIAL_CLOSE;
-        if (closing.volume <= 0) {
+        if (tg_scaled(closing.volume, 8) < before - after) {
+            owe(walk, now->position_id, was->volume - now->volume - closing.volume);
             moment->about.estimated = 1;
             moment->about.net_profit = NAN;
             moment->about.volume_closed = was->volume - now->volume;
@@ -238,11 +254,13 @@ static void walk_positions(struct walk *walk, enum phase phase)
         if (phase == CLOSES) keep(walk, now);
         k++;
         if (!was || now->position_id < was->position_id) {
-            if (phase == OPENS) opened(walk, now);
+            if (phase == OPENS) {
+                (void)tg_debts_pay(&walk->account->debts_was, now->position_id, 0);
+                opened(walk, now);
+            }
             continue;
         }
         i++;
-        clear_suspect(walk->account, now->position_id);
         uint64_t changed = tg_entity_diff(&tg_position_entity, was, now);
         if (was->side != now->side) {
             if (phase == CLOSES) reversed(walk, was);
@@ -259,31 +277,60 @@ static const struct tgl_position *in_records(const struct tg_records *records, u
     return tg_positions_find(&set, id);
 }
 
-/* Whether a deal is of the time since the last good poll. Sources list whole days; what was there
- * before the first poll is history, not news. Two seconds are granted to clocks and to snapshots
- * that lag. */
+/* Finds the positions that are missing without proof and stay open for now. The room was made. */
+static void find_suspects(struct walk *walk)
+{
+    struct tg_account *account = walk->account;
+    account->suspects_was.count = 0;
+    for (uint32_t i = 0; i < account->positions.count; i++) {
+        const struct tgl_position *was = &account->positions.rows[i];
+        struct tg_closing closing;
+        if (in_records(walk->records, was->position_id)) continue;
+        int polls = suspect_polls(&account->suspects, was->position_id) + 1;
+        if (polls >= walk->policy->suspect_polls) continue;
+        evidence(walk, was->position_id, &closing);
+        if (proves(&closing, was)) continue;
+        account->suspects_was.rows[account->suspects_was.count++] =
+            (struct tg_suspect){was->position_id, polls};
+    }
+}
+
+/* Whether a deal is news. Sources list whole days: what was there before the first poll is history.
+ */
 static bool is_news(const struct tg_account *account, int64_t time_ms)
 {
-    return time_ms && time_ms >= last_poll(account) - 2000;
+    return time_ms && time_ms >= account->begun_ms - CLOCK_MS &&
+           time_ms >= last_poll(account) - NEWS_MS;
+}
+
+static bool is_trade(const struct tgl_deal *deal)
+{
+    return deal->action == TG_ACTION_BUY || deal->action == TG_ACTION_SELL;
 }
 
 /* Whether the positions of this poll do not show yet what the deal did, because it was made between
- * the two answers: then the next poll decides, and the deal must be neither told nor forgotten. */
+ * the two answers: then the next poll decides, and the deal must be neither told nor forgotten. One
+ * that closed something well before the last poll is shown already, even where the volume is the
+ * same again. */
 static bool is_ahead(const struct walk *walk, const struct tgl_deal *deal)
 {
-    if (deal->action != TG_ACTION_BUY && deal->action != TG_ACTION_SELL) return false;
+    int64_t last = last_poll(walk->account);
+    if (!is_trade(deal) || !deal->position_id) return false;
+    if (is_held(walk, deal->position_id)) return true;
     const struct tgl_position *now = in_records(walk->records, deal->position_id);
     const struct tgl_position *was =
         tg_positions_find(&walk->account->positions, deal->position_id);
-    if (deal->entry == TG_ENTRY_IN) {
+    bool same = now && was && now->side == was->side &&
+                tg_scaled(now->volume, 8) == tg_scaled(was->volume, 8);
+    if (!now && !was) {
         struct tg_closing closing;
-        if (now && was) return tg_scaled(now->volume, 8) == tg_scaled(was->volume, 8);
-        if (now || was) return false;
+        if (tg_deals_buried(&walk->account->deals, deal->position_id)) return false;
         tg_closing_of(&closing, walk->records, &walk->account->deals, deal->position_id, 0);
-        return closing.volume <= 0;
+        return tg_scaled(closing.volume, 8) < tg_scaled(closing.volume_in, 8);
     }
-    return now && was && now->side == was->side &&
-           tg_scaled(now->volume, 8) == tg_scaled(was->volume, 8);
+    if (deal->entry != TG_ENTRY_IN && deal->time >= last - NEWS_MS && deal->time < last - CLOCK_MS)
+        return false;
+    return same;
 }
 
 /* A position that was opened and closed between the two polls: both events, rebuilt from its deals.
@@ -293,13 +340,16 @@ static void fast_trade(struct walk *walk, const struct tgl_deal *deal)
     struct tg_closing closing;
     tg_closing_of(&closing, walk->records, &walk->account->deals, deal->position_id, 0);
     int64_t time_open = closing.entry ? closing.entry->time : closing.time_open;
-    if (closing.exit != deal || !time_open || !is_news(walk->account, time_open)) return;
+    if (closing.exit != deal || !time_open || !is_news(walk->account, time_open) ||
+        tg_deals_buried(&walk->account->deals, deal->position_id))
+        return;
+    const struct tgl_deal *origin = closing.entry ? closing.entry : deal;
     struct tgl_position position;
     tg_position_blank(&position);
     memcpy(position.symbol, deal->symbol, sizeof position.symbol);
-    memcpy(position.comment, deal->comment, sizeof position.comment);
+    memcpy(position.comment, origin->comment, sizeof position.comment);
     position.ticket = position.position_id = deal->position_id;
-    position.magic = deal->magic;
+    position.magic = origin->magic;
     position.time_open = time_open;
     position.volume = closing.volume;
     position.price_open = closing.entry ? closing.entry->price : closing.price_open;
@@ -319,49 +369,107 @@ static void fast_trade(struct walk *walk, const struct tgl_deal *deal)
     close->about.synthetic = 1;
     confirm(close, &closing);
     realised(&close->position, &closing);
+    tg_deals_bury(&walk->account->deals, deal->position_id);
 }
 
-/* Tells the deals of the time since the last poll, and the trades that only the deals saw. */
+static struct tg_moment *tell(struct walk *walk, const struct tgl_deal *deal)
+{
+    int kind = is_trade(deal) ? TG_MOMENT_DEAL : TG_MOMENT_BALANCE_OPERATION;
+    struct tg_moment *moment = add(walk, kind, NULL);
+    if (!moment) return NULL;
+    moment->deal = *deal;
+    moment->about.digits = deal->digits;
+    moment->about.currency_digits = deal->currency_digits;
+    return moment;
+}
+
+/* Uses up the deals that turned up after what they did was told. */
+static void settle(struct walk *walk)
+{
+    struct tg_account *account = walk->account;
+    for (uint32_t i = 0; i < walk->records->deals_count && !walk->rc; i++) {
+        const struct tgl_deal *deal = &walk->records->deals[i];
+        if (!is_trade(deal) || deal->entry < TG_ENTRY_OUT || tg_deals_seen(&account->deals, deal))
+            continue;
+        if (!tg_debts_pay(&account->debts_was, deal->position_id,
+                          tg_scaled(tg_deal_closed(deal), 8)))
+            continue;
+        tg_deals_remember(&account->deals, deal);
+        if (is_news(account, deal->time)) (void)tell(walk, deal);
+    }
+}
+
+/* Tells the deals that are news, and the trades that only the deals saw. What is decided here is
+ * remembered when the poll is over: until then these deals are evidence. */
 static void tell_deals(struct walk *walk)
 {
     const struct tg_records *records = walk->records;
     for (uint32_t i = 0; i < records->deals_count && !walk->rc; i++) {
         const struct tgl_deal *deal = &records->deals[i];
-        if (tg_deals_seen(&walk->account->deals, deal) || !is_news(walk->account, deal->time) ||
-            is_ahead(walk, deal))
-            continue;
-        bool trade = deal->action == TG_ACTION_BUY || deal->action == TG_ACTION_SELL;
-        struct tg_moment *moment =
-            add(walk, trade ? TG_MOMENT_DEAL : TG_MOMENT_BALANCE_OPERATION, NULL);
-        if (!moment) return;
-        moment->deal = *deal;
-        moment->about.digits = deal->digits;
-        moment->about.currency_digits = deal->currency_digits;
-        if (trade && deal->position_id &&
+        if (tg_deals_seen(&walk->account->deals, deal) || is_ahead(walk, deal)) continue;
+        tg_deals_remember(&walk->account->deals_new, deal);
+        if (!is_news(walk->account, deal->time)) continue;
+        if (!tell(walk, deal)) return;
+        if (is_trade(deal) && deal->position_id &&
             !tg_positions_find(&walk->account->positions, deal->position_id) &&
             !in_records(records, deal->position_id))
             fast_trade(walk, deal);
     }
 }
 
-int tg_lifecycle_run(struct tg_account *account, const struct tg_records *records,
-                     const struct tg_account_policy *policy)
+/* Makes room for all that this poll may add to what is built aside. */
+static int make_room(struct tg_account *account, const struct tg_records *records, int64_t mono_ms)
 {
     struct tg_positions *next = &account->positions_was;
-    uint32_t room = account->positions.count + records->positions_count;
+    struct tg_suspects *suspects = &account->suspects_was;
+    uint32_t old = account->positions.count, room = old + records->positions_count;
+    uint32_t deals = records->deals_known ? records->deals_count : 0;
     if (next->cap < room) {
         struct tgl_position *rows = realloc(next->rows, room * sizeof *rows);
         if (!rows) return -TG_ENOMEM;
         next->rows = rows;
         next->cap = room;
     }
-    next->count = 0;
-    struct walk walk = {account, records, policy, next, 0};
+    if (suspects->cap < old) {
+        struct tg_suspect *rows = realloc(suspects->rows, old * sizeof *rows);
+        if (!rows) return -TG_ENOMEM;
+        suspects->rows = rows;
+        suspects->cap = old;
+    }
+    next->count = suspects->count = 0;
+    account->deals_new.count = 0;
+    int rc = tg_debts_copy(&account->debts_was, &account->debts, old, mono_ms);
+    if (!rc) rc = tg_deals_reserve(&account->deals_new, deals);
+    return rc ? rc : tg_deals_reserve(&account->deals, 2 * deals + old);
+}
+
+static void take_over(struct tg_account *account)
+{
+    tg_deals_join(&account->deals, &account->deals_new);
+    struct tg_suspects suspects = account->suspects;
+    struct tg_debts debts = account->debts;
+    account->suspects = account->suspects_was;
+    account->suspects_was = suspects;
+    account->debts = account->debts_was;
+    account->debts_was = debts;
+}
+
+int tg_lifecycle_run(struct tg_account *account, const struct tg_records *records,
+                     const struct tg_account_policy *policy, int64_t mono_ms)
+{
+    int rc = make_room(account, records, mono_ms);
+    if (rc) return rc;
+    struct walk walk = {account, records, policy, &account->positions_was, mono_ms, 0};
+    uint32_t told = account->deals.count;
+    if (records->deals_known) settle(&walk);
+    find_suspects(&walk);
     if (records->deals_known) tell_deals(&walk);
     for (int phase = CLOSES; phase <= OPENS && !walk.rc; phase++)
         walk_positions(&walk, (enum phase)phase);
-    for (uint32_t i = 0; records->deals_known && i < records->deals_count && !walk.rc; i++)
-        if (!is_ahead(&walk, &records->deals[i]))
-            walk.rc = tg_deals_remember(&account->deals, &records->deals[i]);
-    return walk.rc;
+    if (walk.rc) {
+        account->deals.count = told;
+        return walk.rc;
+    }
+    take_over(account);
+    return 0;
 }
