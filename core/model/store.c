@@ -58,7 +58,7 @@ struct tg_account *tg_store_open(struct tg_store *store, const char *id)
 {
     struct tg_account *account = tg_store_find(store, id);
     if (account) return account;
-    if (reserve(store)) return NULL;
+    if (strlen(id) > TG_ACCOUNT_ID_MAX || reserve(store)) return NULL;
     account = malloc(sizeof *account);
     if (!account) return NULL;
     tg_account_init(account, id);

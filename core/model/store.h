@@ -11,7 +11,8 @@ void tg_store_free(struct tg_store *store);
 /* The account of that id, or NULL. */
 struct tg_account *tg_store_find(const struct tg_store *store, const char *id);
 
-/* The account of that id, made when it does not exist. NULL when memory is short. */
+/* The account of that id, made when it does not exist. NULL when memory is short
+ * or the id is longer than TG_ACCOUNT_ID_MAX. */
 struct tg_account *tg_store_open(struct tg_store *store, const char *id);
 
 /* Frees an account. */

@@ -230,7 +230,9 @@ describe("lifecycle", function()
       begin()
       assert.equal("deal 501, closed 1, opened 1", poll({
         positions = { { side = "sell", volume = 0.5, ticket = 8 } },
-        deals = { { ticket = 501, entry = "inout", volume = 1.5, volume_closed = 1, at = 0.5, price = 1.2, profit = 10, reason = "manual" } },
+        deals = {
+          { ticket = 501, entry = "inout", volume = 1.5, volume_closed = 1, at = 0.5, price = 1.2, profit = 10 },
+        },
       }))
       local m = a:moment(2)
       assert.equal("reversal", m.about("close_reason"))
@@ -372,7 +374,10 @@ describe("lifecycle", function()
   end)
 
   describe("a trade between two polls", function()
-    local IN = { ticket = 500, position_id = 5, entry = "in", action = "buy", at = 0.3, price = 1.1, magic = 42, reason = "expert", comment = "ea", commission = -1 }
+    local IN = {
+      ticket = 500, position_id = 5, entry = "in", action = "buy", at = 0.3, price = 1.1, magic = 42,
+      reason = "expert", comment = "ea", commission = -1,
+    }
     local OUT = { ticket = 501, position_id = 5, at = 0.6, price = 1.2, profit = 10, reason = "sl", comment = "[sl]" }
 
     it("is opened and closed from its deals", function()
