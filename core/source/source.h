@@ -24,7 +24,8 @@ struct tg_poll;
 struct tg_poll_ops {
     /* The poll has ended; called exactly once, never from inside tg_source_poll. */
     void (*done)(struct tg_poll *poll);
-    /* Positions and account are in `records`: are the deals wanted as well? May be NULL = no. */
+    /* Positions and account are in `records`: are the deals wanted as well? May be NULL = no.
+     * Must not start or cancel polls. */
     bool (*wants_deals)(struct tg_poll *poll);
 };
 
@@ -79,12 +80,13 @@ static inline void tg_source_close(struct tg_source *source)
 }
 
 struct tg_http_source_header {
-    const char *name, *value; /* value may hold {account_id} and {subject} */
+    const char *name,
+        *value; /* value may hold {account_id} and {subject}; not sent when one is "" */
 };
 
 struct tg_http_source_options {
     const char *url;
-    int timeout_ms;
+    int timeout_ms;       /* of a whole poll, from when it leaves the queue */
     int concurrency;      /* requests under way at once; more wait in order */
     int64_t max_body;     /* bytes of one answer */
     int64_t max_stale_ms; /* a "cached":true answer older than this is TG_POLL_STALE */
@@ -108,7 +110,7 @@ struct tg_sim_source_options {
     int accounts;                     /* demo-1 … demo-N exist; 1 … TG_SIM_ACCOUNTS */
     double events_per_minute;         /* lifecycle events per account, mean; 0 … TG_SIM_EVENTS */
     int outage_every_s, outage_for_s; /* the last so many seconds of every so many; 0: never */
-    int latency_ms;                   /* from a poll to its answer; 0 (the next turn) … TG_SIM_LATENCY_MS */
+    int latency_ms; /* from a poll to its answer; 0 (the next turn) … TG_SIM_LATENCY_MS */
 };
 
 /* The embedded simulator; time is counted from the opening. The options are copied. 0, -TG_ENOMEM,

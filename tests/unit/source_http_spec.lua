@@ -2,6 +2,7 @@
 local ffi = require("ffi")
 local uv = require("luv")
 local cdef = require("support.cdef")
+local process = require("support.process")
 local rest = require("support.rest")
 local C = cdef.library("source", { "source/source.h", "source/http_url.h", "source/http_headers.h" })
 local libuv = ffi.load("uv.so.1")
@@ -674,6 +675,50 @@ describe("http source", function()
       poll("a")
       close()
       assert.equal(0, ended)
+    end)
+  end)
+
+  describe("TLS", function()
+    local folder, server, port
+
+    setup(function()
+      folder = uv.fs_mkdtemp((os.getenv("TMPDIR") or "/tmp") .. "/tidegate-tls-XXXXXX")
+      assert.equal(0, os.execute(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+        .. "-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout %s/key -out %s/cert 2>/dev/null"):format(
+          folder, folder)))
+      server = process.start({
+        argv = { "openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-key", folder .. "/key", "-cert",
+          folder .. "/cert" },
+        env = { LD_PRELOAD = false },
+      })
+      port = assert(server:wait_line("^ACCEPT", 5000)):match(":(%d+)")
+    end)
+
+    teardown(function()
+      server:stop()
+      os.remove(folder .. "/key")
+      os.remove(folder .. "/cert")
+      uv.fs_rmdir(folder)
+    end)
+
+    it("refuses a certificate that nobody vouches for", function()
+      open({ url = "https://localhost:" .. port, timeout_ms = 2000 })
+      local kind, code = once()
+      assert.equal(FAILED, kind)
+      assert.equal("TLS_FAILED", code)
+    end)
+
+    it("believes one that the CA file vouches for", function()
+      open({ url = "https://localhost:" .. port, ca_file = folder .. "/cert", timeout_ms = 2000 })
+      -- The server answers with a page of its own.
+      local kind, code = once()
+      assert.equal(FAILED, kind)
+      assert.equal("BAD_DOCUMENT", code)
+    end)
+
+    it("refuses a certificate of another name", function()
+      open({ url = "https://127.0.0.1:" .. port, ca_file = folder .. "/cert", timeout_ms = 2000 })
+      assert.equal("TLS_FAILED", select(2, once()))
     end)
   end)
 
