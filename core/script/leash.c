@@ -71,6 +71,11 @@ bool tg_leash_rings(void)
     return leash.rings;
 }
 
+void tg_leash_muffle(bool on)
+{
+    leash.rings = !on;
+}
+
 static int64_t burnt_us(clockid_t clock)
 {
     struct timespec time;
@@ -118,14 +123,11 @@ static void on_bell(int number)
         stop_call();
 }
 
-bool tg_leash_pinch(lua_State *L)
+void tg_leash_pinch(lua_State *L)
 {
-    if (!leash.L || !word.serial || leash.L != L) return false;
-    if (!leash.report.rung) {
-        leash.report.pinched = true;
-        stop_call();
-    }
-    return true;
+    if (leash.L != L || !word.serial || leash.report.rung) return;
+    leash.report.pinched = true;
+    stop_call();
 }
 
 /* Without the bell: the interpreter comes by every so many instructions and looks at the time. */

@@ -37,9 +37,12 @@ struct tg_leash_report {
 void tg_leash_enter(lua_State *L, int budget_ms);
 void tg_leash_leave(struct tg_leash_report *out);
 
-/* Stops the call that is running in this VM, at once, for the memory; from within an allocation.
- * False when none is running. */
-bool tg_leash_pinch(lua_State *L);
+/* Stops the call that is running in this VM, if one is, at once and for the memory; from within an
+ * allocation. */
+void tg_leash_pinch(lua_State *L);
+
+/* Holds every VM by the interpreter's hook, as if the canary had lived. For tests of that case. */
+void tg_leash_muffle(bool on);
 
 /* To be called before lua_close of a VM that was ever entered. */
 void tg_leash_forget(lua_State *L);

@@ -2,15 +2,17 @@
  * collect before it gives up, hence the early pace of the collector.
  *
  * An allocation that is refused while compiled code is left for the interpreter crashes this
- * LuaJIT: it throws with a stack that is restored by half. So while rules run, the first byte over
- * the cap stops the rule (the leash's own way) and is granted; only what no rule in its right mind
- * asks for at once, or what comes in spite of that, is refused. */
+ * LuaJIT: it throws with a stack that is restored by half. So in a VM that is at work, the first
+ * byte over the cap stops the rule (the leash's own way) and is granted; only what no rule in its
+ * right mind asks for at once, or what comes in spite of that, is refused. A candidate has the JIT
+ * off, so it is refused plainly. */
 #include "script/vm.h"
 
 #include "base/embedded.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +20,12 @@
 
 static const char prefix[] = "lua/";
 
-/* Over the cap: what is granted to a rule that is being stopped. */
+/* Over the cap: what is granted to a VM at work. */
 static bool is_granted(struct tg_vm *vm, size_t more)
 {
-    bool excess = (int64_t)more > vm->cap / 4 || vm->used + (int64_t)more > vm->cap * 2;
-    return vm->pinch && vm->pinch(vm->L) && !excess;
+    if (!vm->pinch) return false;
+    vm->pinch(vm->L);
+    return (int64_t)more <= vm->cap / 4 && vm->used + (int64_t)more <= vm->cap * 2;
 }
 
 static void *allocate(void *ud, void *block, size_t old, size_t size)

@@ -4,16 +4,15 @@
 #include "base/err.h"
 
 #include <lua.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct tg_vm {
     lua_State *L;
     int64_t used, cap; /* bytes */
-    /* Asked when an allocation goes over the cap: whether the code that runs is being stopped for
-     * it, so that the allocation may still be granted. NULL: it is refused. */
-    bool (*pinch)(lua_State *L);
+    /* Told when an allocation goes over the cap: stops the rule that runs, if one does; the
+     * allocation is then granted. NULL: it is refused. */
+    void (*pinch)(lua_State *L);
 };
 
 /* A state with LuaJIT's libraries, in which `require "view"` finds lua/view.lua of the runtime. The

@@ -12,6 +12,7 @@ ffi.cdef([[
 FILE *fopen(const char *path, const char *mode);
 int fclose(FILE *file);
 int fflush(FILE *file);
+void tg_leash_muffle(bool on);
 ]])
 
 local quiet = ffi.C.fopen("/dev/null", "w")

@@ -322,6 +322,23 @@ describe("a hostile rule", function()
     assert.is_true(engine:status().preemption)
   end)
 
+  describe("where the bell cannot be rung is stopped by the interpreter:", function()
+    before_each(function() rules.C.tg_leash_muffle(true) end)
+    after_each(function() rules.C.tg_leash_muffle(false) end)
+
+    for name, body in pairs({
+      ["a loop"] = "while true do n = n + 1 end",
+      ["a loop around pcall"] = "while true do pcall(function() while true do n = n + 1 end end) end",
+      ["a memory bomb"] = "while true do t[#t + 1] = { n } end",
+    }) do
+      it(name, function()
+        detect(body)
+        assert.is_true(engine:rule("bad").muted)
+        assert.is_false(engine:status().preemption)
+      end)
+    end
+  end)
+
   it("is stopped again and again without harm", function()
     folder:write("a.lua", 'return rule "bad" { watch = { "balance" }, detect = function() while true do end end }')
     for i = 1, 10 do
