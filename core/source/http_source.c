@@ -13,8 +13,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "source/http_client.h"
-#include "source/http_headers.h"
 #include "source/http_url.h"
+#include "source/request_headers.h"
 #include "source/rest_map.h"
 #include "source/source.h"
 
@@ -26,7 +26,7 @@ struct http_source {
     struct tg_source source;
     const struct tg_clock *clock;
     struct tg_http_client *client;
-    struct tg_reply_headers *headers;
+    struct tg_request_headers *headers;
     struct tg_rest_map *map;
     struct tg_buf base; /* the URL up to the account's segment */
     int64_t timeout_ms, max_stale_ms;
@@ -81,7 +81,7 @@ static void job_give(struct job *job)
 {
     struct http_source *source = job->source;
     tg_http_client_cancel(source->client, &job->call);
-    if (job->lines) tg_reply_headers_put(source->headers, job->lines);
+    if (job->lines) tg_request_headers_put(source->headers, job->lines);
     job->lines = NULL;
     job->poll->driver = NULL;
     job->poll = NULL;
@@ -104,7 +104,7 @@ static void end(struct job *job, const struct tg_rest_verdict *verdict)
     poll->retry_after_ms = verdict->retry_after_ms;
     memcpy(poll->code, verdict->code, sizeof poll->code);
     memcpy(poll->message, verdict->message, sizeof poll->message);
-    tg_reply_headers_mask(job->source->headers, poll->message);
+    tg_request_headers_mask(job->source->headers, poll->message);
     job_give(job);
     poll->ops->done(poll);
 }
@@ -241,8 +241,8 @@ static int start(struct job *job)
     tg_list_append(&source->running, &job->node);
     job->deadline_ms = tg_mono_ms(source->clock) + source->timeout_ms;
     job->call.done = on_answer;
-    int rc = tg_reply_headers_get(source->headers, poll->account_id,
-                                 poll->subject ? poll->subject : "", &job->lines);
+    int rc = tg_request_headers_get(source->headers, poll->account_id,
+                                    poll->subject ? poll->subject : "", &job->lines);
     return rc ? rc : ask(job, STAGE_POSITIONS);
 }
 
@@ -290,7 +290,7 @@ static void source_free(void *arg)
 {
     struct http_source *source = arg;
     tg_list_each(node, &source->spare) job_free(tg_of(node, struct job, node));
-    tg_reply_headers_free(source->headers);
+    tg_request_headers_free(source->headers);
     tg_rest_map_free(source->map);
     tg_buf_fini(&source->base);
     free(source);
@@ -310,7 +310,8 @@ static const struct tg_source_ops http_ops = {"http", http_poll, http_cancel, ht
 static int fill(struct http_source *source, const struct tg_http_source_options *options,
                 struct tg_err *err)
 {
-    int rc = tg_reply_headers_open(options->headers, options->headers_count, &source->headers, err);
+    int rc =
+        tg_request_headers_open(options->headers, options->headers_count, &source->headers, err);
     if (rc) return rc;
     source->map = tg_rest_map_new(options->currency_digits);
     tg_http_url_base(&source->base, options->url);

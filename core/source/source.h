@@ -79,9 +79,9 @@ static inline void tg_source_close(struct tg_source *source)
     source->ops->close(source);
 }
 
+/* The value may hold {account_id} and {subject}; a header with a place for what is "" is not sent. */
 struct tg_http_source_header {
-    const char *name,
-        *value; /* value may hold {account_id} and {subject}; not sent when one is "" */
+    const char *name, *value;
 };
 
 struct tg_http_source_options {

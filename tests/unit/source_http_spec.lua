@@ -4,7 +4,7 @@ local uv = require("luv")
 local cdef = require("support.cdef")
 local process = require("support.process")
 local rest = require("support.rest")
-local C = cdef.library("source", { "source/source.h", "source/http_url.h", "source/http_headers.h" })
+local C = cdef.library("source", { "source/source.h", "source/http_url.h", "source/request_headers.h" })
 local libuv = ffi.load("uv.so.1")
 
 ffi.cdef([[

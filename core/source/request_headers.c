@@ -1,7 +1,7 @@
 /* Headers carry the two things that must not go wrong: our secret, and in whose name we ask. A line
  * break in a subject would add a header of a stranger's choice, and a character silently dropped
  * would turn one subject into another; so nothing is dropped, everything odd is encoded. */
-#include "source/http_headers.h"
+#include "source/request_headers.h"
 
 #include <string.h>
 #include <strings.h>
@@ -12,7 +12,7 @@ struct header {
     char *name, *value;
 };
 
-struct tg_reply_headers {
+struct tg_request_headers {
     struct header *rows;
     int count;
     struct tg_http_lines *shared; /* the lines when they are the same for everyone, else NULL */
@@ -91,7 +91,7 @@ static bool put_line(struct tg_buf *out, const struct header *header, const char
     return true;
 }
 
-static int make_lines(const struct tg_reply_headers *headers, const char *account_id,
+static int make_lines(const struct tg_request_headers *headers, const char *account_id,
                       const char *subject, struct tg_http_lines **out)
 {
     struct tg_http_lines *lines = NULL;
@@ -110,7 +110,7 @@ static int make_lines(const struct tg_reply_headers *headers, const char *accoun
     return rc;
 }
 
-static bool is_personal(const struct tg_reply_headers *headers)
+static bool is_personal(const struct tg_request_headers *headers)
 {
     for (int i = 0; i < headers->count; i++)
         if (strstr(headers->rows[i].value, account_place) ||
@@ -119,7 +119,7 @@ static bool is_personal(const struct tg_reply_headers *headers)
     return false;
 }
 
-static int copy(struct tg_reply_headers *headers, const struct tg_http_source_header *from,
+static int copy(struct tg_request_headers *headers, const struct tg_http_source_header *from,
                 int count)
 {
     headers->rows = calloc((size_t)count + 1, sizeof *headers->rows);
@@ -133,23 +133,23 @@ static int copy(struct tg_reply_headers *headers, const struct tg_http_source_he
     return is_personal(headers) ? 0 : make_lines(headers, "", "", &headers->shared);
 }
 
-int tg_reply_headers_open(const struct tg_http_source_header *headers, int count,
-                         struct tg_reply_headers **out, struct tg_err *err)
+int tg_request_headers_open(const struct tg_http_source_header *headers, int count,
+                            struct tg_request_headers **out, struct tg_err *err)
 {
     for (int i = 0; i < count; i++) {
         int rc = check(&headers[i], err);
         if (rc) return rc;
     }
-    struct tg_reply_headers *made = calloc(1, sizeof *made);
+    struct tg_request_headers *made = calloc(1, sizeof *made);
     if (!made || copy(made, headers, count)) {
-        tg_reply_headers_free(made);
+        tg_request_headers_free(made);
         return tg_fail(err, TG_ENOMEM, "out of memory");
     }
     *out = made;
     return 0;
 }
 
-void tg_reply_headers_free(struct tg_reply_headers *headers)
+void tg_request_headers_free(struct tg_request_headers *headers)
 {
     if (!headers) return;
     for (int i = 0; i < headers->count; i++) {
@@ -161,15 +161,15 @@ void tg_reply_headers_free(struct tg_reply_headers *headers)
     free(headers);
 }
 
-int tg_reply_headers_get(const struct tg_reply_headers *headers, const char *account_id,
-                        const char *subject, struct tg_http_lines **out)
+int tg_request_headers_get(const struct tg_request_headers *headers, const char *account_id,
+                           const char *subject, struct tg_http_lines **out)
 {
     if (!headers->shared) return make_lines(headers, account_id, subject, out);
     *out = headers->shared;
     return 0;
 }
 
-void tg_reply_headers_put(const struct tg_reply_headers *headers, struct tg_http_lines *lines)
+void tg_request_headers_put(const struct tg_request_headers *headers, struct tg_http_lines *lines)
 {
     if (lines != headers->shared) tg_http_lines_free(lines);
 }
@@ -184,7 +184,7 @@ static void mask_word(char *text, const char *word, size_t len)
     }
 }
 
-void tg_reply_headers_mask(const struct tg_reply_headers *headers, char *text)
+void tg_request_headers_mask(const struct tg_request_headers *headers, char *text)
 {
     for (int i = 0; i < headers->count; i++) {
         const char *at = headers->rows[i].value;
