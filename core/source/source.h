@@ -79,7 +79,7 @@ static inline void tg_source_close(struct tg_source *source)
     source->ops->close(source);
 }
 
-/* The value may hold {account_id} and {subject}; a header with a place for what is "" is not sent. */
+/* The value may hold {account_id} and {subject}; a header with a place for "" is not sent. */
 struct tg_http_source_header {
     const char *name, *value;
 };
