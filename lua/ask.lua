@@ -42,7 +42,9 @@ return function(rt)
     local value = rule.payload(moment, memory.of(rule), account)
     local text, why = native.encode(value, "payload")
     if not text then error(('%s: rule "%s": %s'):format(rule.where, rule.name, why), 0) end
-    if text:byte() ~= 123 then error(('%s: rule "%s": payload is no table of names'):format(rule.where, rule.name), 0) end
+    if text:byte() ~= 123 then
+      error(('%s: rule "%s": payload is a list, a table of names is expected'):format(rule.where, rule.name), 0)
+    end
     return text
   end
 

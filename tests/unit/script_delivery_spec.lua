@@ -224,7 +224,7 @@ describe("delivery", function()
         rule "c" { on = "client_disconnected" },
       }]])
       local order = {}
-      engine.on_event = function(event, got)
+      engine.on_event = function(_, got)
         order[#order + 1] = got.type
         if got.type == "a" then rules.C.tg_script_tell(engine.script, account.c, "client_disconnected", "bob") end
       end
