@@ -49,14 +49,17 @@ static void set_state(struct tg_watch *watch, enum tg_source_state state)
     watch->since_wall_ms = tg_wall_ms(scheduler->options.clock);
 }
 
-/* The account's place within the interval: multiples of the golden ratio never bunch. */
+/* The account's place within the interval: multiples of the golden ratio never bunch. A beat that
+ * would come before half an interval is over is left out: it is the one that was just made late, or
+ * before its time. */
 static int64_t next_beat(const struct tg_watch *watch, int64_t after_ms)
 {
     int64_t interval = watch->scheduler->options.interval_ms;
     double turn = (double)watch->account->slot * 0.6180339887498949;
     int64_t phase = (int64_t)((turn - (double)(int64_t)turn) * (double)interval);
-    int64_t beat = after_ms - (after_ms - phase) % interval + interval;
-    return beat;
+    int64_t past = (after_ms % interval - phase + interval) % interval;
+    int64_t wait = interval - past;
+    return after_ms + (wait * 2 < interval ? wait + interval : wait);
 }
 
 static void schedule(struct tg_watch *watch, int64_t at_ms)

@@ -1,0 +1,572 @@
+-- The scheduler on a virtual clock, over a source that answers when the spec says so.
+local ffi = require("ffi")
+local cdef = require("support.cdef")
+local C = cdef.library("app", { "app/scheduler.h" })
+
+-- C calls back into Lua here.
+jit.off(true, true)
+
+local OK, FAILED, BUSY, REFUSED, STALE, UNKNOWN = 0, 1, 2, 3, 4, 5
+local INTERVAL, GRACE, START = 1000, 30000, 1000000
+local CONNECTING, CONNECTED, RECONNECTING, ERROR = 0, 1, 2, 3
+local ELIMIT
+
+describe("scheduler", function()
+  local clock, wheel, store, ops, source, host, options, scheduler
+  local running, polls, cancelled, refuse_start, log, answer
+  local callbacks
+
+  local function name_of(watch) return ffi.string(watch.account.id) end
+
+  local function callback(type, f)
+    local cb = ffi.cast(type, f)
+    callbacks[#callbacks + 1] = cb
+    return cb
+  end
+
+  local function now() return tonumber(clock.mono) end
+
+  before_each(function()
+    callbacks, running, polls, cancelled, log, answer, refuse_start = {}, {}, {}, {}, {}, nil, nil
+    clock = ffi.new("struct tg_clock_virtual")
+    C.tg_clock_virtual_init(clock, START, 1700000000000)
+    wheel = ffi.new("struct tg_wheel")
+    C.tg_wheel_init(wheel, 10, START)
+    store = C.tg_store_new()
+    ops = ffi.new("struct tg_source_ops")
+    ops.name = "fake"
+    ops.poll = callback("int (*)(struct tg_source *, struct tg_poll *)", function(_, poll)
+      if refuse_start then return -2 end
+      local id = ffi.string(poll.account_id)
+      assert(not running[id], "two polls of one account at once")
+      running[id] = poll
+      polls[#polls + 1] = { id = id, at = now(), subject = ffi.string(poll.subject), since = tonumber(poll.deals_since_ms) }
+      return 0
+    end)
+    ops.cancel = callback("void (*)(struct tg_source *, struct tg_poll *)", function(_, poll)
+      local id = ffi.string(poll.account_id)
+      assert(running[id] == poll)
+      running[id] = nil
+      cancelled[#cancelled + 1] = id
+    end)
+    source = ffi.new("struct tg_source", { ops })
+    host = ffi.new("struct tg_scheduler_host")
+    host.fresh = callback("void (*)(void *, struct tg_watch *, bool)", function(_, watch, first)
+      log[#log + 1] = (first and "first " or "fresh ") .. name_of(watch)
+    end)
+    host.status = callback("void (*)(void *, struct tg_watch *, const char *, const char *, int64_t)",
+      function(_, watch, code, _, retry)
+        log[#log + 1] = string.format("%s %s %s %d", ffi.string(C.tg_watch_status(watch)), name_of(watch),
+          code ~= nil and ffi.string(code) or "-", tonumber(retry))
+      end)
+    host.unknown = callback("void (*)(void *, struct tg_watch *)", function(_, watch)
+      log[#log + 1] = "unknown " .. name_of(watch)
+    end)
+    host.ended = callback("void (*)(void *, struct tg_watch *)", function(_, watch)
+      log[#log + 1] = "ended " .. name_of(watch)
+    end)
+    options = ffi.new("struct tg_scheduler_options")
+    options.clock, options.wheel, options.source, options.store = clock.clock, wheel, source, store
+    options.interval_ms, options.grace_ms, options.maximum = INTERVAL, GRACE, 100
+    options.backoff = { 1000, 3, 30000, 60000, 600000 }
+    options.breaker = { 0, 1000, 30000, 2000 }
+    options.account.suspect_polls = 3
+    options.host = host
+  end)
+
+  after_each(function()
+    if scheduler ~= nil then C.tg_scheduler_free(scheduler) end
+    scheduler = nil
+    C.tg_store_free(store)
+    for _, cb in ipairs(callbacks) do
+      cb:free()
+    end
+  end)
+
+  local function start() scheduler = C.tg_scheduler_new(options) end
+
+  -- Ends the running poll of an account.
+  local function finish(id, how, set)
+    local poll = assert(running[id], "no poll of " .. id .. " runs")
+    running[id] = nil
+    how = how or OK
+    poll["end"] = how
+    if how == OK then
+      poll.records.account_known, poll.records.positions_known = true, true
+    else
+      ffi.copy(poll.code, "CODE")
+    end
+    if set then set(poll) end
+    poll.ops.done(poll)
+  end
+
+  -- Fires what is due now; `answer(id)` decides what a poll that runs is answered at once, nil = nothing.
+  local function turn()
+    C.tg_wheel_advance(wheel, now())
+    local ids = {}
+    for id in pairs(answer and running or {}) do
+      ids[#ids + 1] = id
+    end
+    for _, id in ipairs(ids) do
+      local how = answer(id)
+      if how then finish(id, how) end
+    end
+  end
+
+  local function go(ms)
+    local till = now() + ms
+    turn()
+    while now() < till do
+      C.tg_clock_virtual_advance(clock, math.min(10, till - now()))
+      turn()
+    end
+  end
+
+  local function view(id, subject)
+    local out = ffi.new("struct tg_watch *[1]")
+    local rc = C.tg_scheduler_view(scheduler, id, subject or "alice", out)
+    return rc == 0 and out[0] or nil, rc
+  end
+
+  local function counters() return C.tg_scheduler_counters(scheduler) end
+  local function always(how) return function() return how end end
+
+  local function said(word)
+    local out = {}
+    for _, line in ipairs(log) do
+      if line:find(word, 1, true) then out[#out + 1] = line end
+    end
+    return out
+  end
+
+  describe("polls", function()
+    it("the first time at once, as the first viewer", function()
+      start()
+      local watch = view("a", "alice")
+      view("a", "bob")
+      go(10)
+      assert.equal(1, #polls)
+      assert.is_true(polls[1].at <= START + 10)
+      assert.equal("alice", polls[1].subject)
+      assert.equal(1700000000000 - 60000, polls[1].since - (polls[1].at - START))
+      assert.equal("connecting", ffi.string(C.tg_watch_status(watch)))
+      assert.equal(-1, tonumber(C.tg_watch_age_ms(watch)))
+      finish("a")
+      assert.same({ "live a - -1", "first a" }, log)
+      assert.equal("live", ffi.string(C.tg_watch_status(watch)))
+      assert.equal(0, tonumber(C.tg_watch_age_ms(watch)))
+    end)
+
+    it("an account once an interval, however many view it", function()
+      start()
+      answer = always(OK)
+      for _ = 1, 50 do
+        view("a")
+      end
+      go(10000)
+      assert.is_true(#polls >= 10 and #polls <= 11, #polls)
+      assert.equal(1, counters().watches)
+      assert.equal(#polls, tonumber(counters().polls[OK]))
+      for i = 3, #polls do
+        assert.equal(INTERVAL, polls[i].at - polls[i - 1].at)
+      end
+    end)
+
+    it("never twice within half an interval, whatever the account's place in it", function()
+      start()
+      answer = always(OK)
+      for i = 1, 40 do
+        view("a" .. i)
+        go(30)
+      end
+      go(3000)
+      local last = {}
+      for _, poll in ipairs(polls) do
+        if last[poll.id] then assert.is_true(poll.at - last[poll.id] >= INTERVAL / 2) end
+        last[poll.id] = poll.at
+      end
+    end)
+
+    it("spread over the interval", function()
+      start()
+      answer = always(OK)
+      for i = 1, 100 do
+        view("a" .. i)
+      end
+      go(5000)
+      polls = {}
+      go(INTERVAL)
+      assert.equal(100, #polls)
+      local tenths = {}
+      for _, poll in ipairs(polls) do
+        local tenth = math.floor(poll.at % INTERVAL / 100)
+        tenths[tenth] = (tenths[tenth] or 0) + 1
+      end
+      for tenth = 0, 9 do
+        assert.is_true(tenths[tenth] >= 6 and tenths[tenth] <= 14, tenth .. ": " .. tostring(tenths[tenth]))
+      end
+    end)
+
+    it("not while the poll before still runs, and counts what it skipped", function()
+      start()
+      view("slow")
+      view("quick")
+      answer = function(id) return id == "quick" and OK or nil end
+      go(5500)
+      local slow, quick = 0, 0
+      for _, poll in ipairs(polls) do
+        if poll.id == "slow" then slow = slow + 1 else quick = quick + 1 end
+      end
+      assert.equal(1, slow)
+      assert.is_true(quick >= 5)
+      assert.is_true(counters().skipped >= 4)
+      assert.equal(1, counters().in_flight)
+      finish("slow")
+      assert.equal(0, counters().in_flight)
+      go(INTERVAL)
+      assert.is_truthy(running.slow)
+    end)
+
+    it("late, when the loop stood still, and counts it", function()
+      start()
+      answer = always(OK)
+      view("a")
+      go(3000)
+      assert.equal(0, tonumber(counters().late))
+      local before = #polls
+      C.tg_clock_virtual_advance(clock, 5000)
+      go(10)
+      assert.equal(1, tonumber(counters().late))
+      assert.equal(before + 1, #polls)
+      go(5000)
+      assert.equal(1, tonumber(counters().late))
+    end)
+
+    it("at most so many accounts", function()
+      options.maximum = 2
+      start()
+      view("a")
+      view("b")
+      local watch, rc = view("c")
+      assert.is_nil(watch)
+      ELIMIT = rc
+      assert.is_true(rc < 0)
+      assert.is_truthy((view("a")))
+      assert.equal(ELIMIT, C.tg_scheduler_always(scheduler, "d"))
+      assert.is_true(C.tg_scheduler_find(scheduler, "c") == nil)
+      assert.is_true(C.tg_store_find(store, "c") == nil)
+    end)
+
+    it("asks for the deals from a minute before the newest good poll", function()
+      start()
+      answer = always(OK)
+      view("a")
+      go(2500)
+      answer = always(FAILED)
+      go(20000)
+      local watch = C.tg_scheduler_find(scheduler, "a")
+      assert.equal(tonumber(watch.account.good_wall_ms) - 60000, polls[#polls].since)
+    end)
+  end)
+
+  describe("a failing account", function()
+    it("is retried after 1, 2 and 4 seconds and then probed", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(1500)
+      log, polls = {}, {}
+      answer = always(FAILED)
+      go(70000)
+      assert.same({ "reconnecting a CODE 1000", "reconnecting a CODE 2000", "reconnecting a CODE 4000" },
+        said("reconnecting"))
+      assert.equal(1, #said("cached a CODE"))
+      assert.equal(4, #log)
+      assert.equal(1000, polls[2].at - polls[1].at)
+      assert.equal(2000, polls[3].at - polls[2].at)
+      assert.equal(4000, polls[4].at - polls[3].at)
+      local probe = polls[5].at - polls[4].at
+      assert.is_true(probe >= 30000 and probe <= 33010)
+      assert.equal(ERROR, watch.state)
+      assert.equal(1, counters().states[ERROR])
+      assert.equal(0, counters().states[CONNECTED])
+    end)
+
+    it("ages while it fails, and keeps its last good state", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(1500)
+      local age = tonumber(C.tg_watch_age_ms(watch))
+      answer = always(FAILED)
+      go(3000)
+      assert.is_true(tonumber(C.tg_watch_age_ms(watch)) >= age + 2500)
+      assert.is_true(watch.account.known)
+      assert.equal(RECONNECTING, watch.state)
+    end)
+
+    it("is down when it never was good", function()
+      start()
+      answer = always(FAILED)
+      local watch = view("a")
+      go(100)
+      assert.equal("reconnecting", ffi.string(C.tg_watch_status(watch)))
+      go(9000)
+      assert.equal("down", ffi.string(C.tg_watch_status(watch)))
+      assert.equal(1, #said("down a"))
+    end)
+
+    it("is live again with its first good poll, and back on its beat", function()
+      start()
+      answer = always(OK)
+      view("a")
+      go(3500)
+      local beat = polls[#polls].at % INTERVAL
+      answer = always(FAILED)
+      go(2500)
+      answer, log = always(OK), {}
+      go(5000)
+      assert.equal("live a - -1", log[1])
+      assert.equal("fresh a", log[2])
+      assert.equal(1, #said("live"))
+      assert.equal(beat, polls[#polls].at % INTERVAL)
+      polls = {}
+      go(3000)
+      assert.equal(3, #polls)
+    end)
+
+    it("delays no other", function()
+      start()
+      view("ill")
+      view("well")
+      answer = function(id) return id == "ill" and FAILED or OK end
+      go(20000)
+      local well = 0
+      for _, poll in ipairs(polls) do
+        if poll.id == "well" then well = well + 1 end
+      end
+      assert.is_true(well >= 19)
+    end)
+
+    it("whose credentials are refused is not asked again for a minute", function()
+      start()
+      answer = always(REFUSED)
+      local watch = view("a")
+      go(59000)
+      assert.equal(1, #polls)
+      assert.equal(ERROR, watch.state)
+      assert.equal(1, #said("down a CODE"))
+    end)
+
+    it("is not asked sooner than a busy source allows", function()
+      start()
+      view("a")
+      go(10)
+      finish("a", BUSY, function(poll) poll.retry_after_ms = 20000 end)
+      go(19900)
+      assert.equal(1, #polls)
+      go(200)
+      assert.equal(2, #polls)
+    end)
+
+    it("tells nothing of an answer that contradicts itself, and takes it for stale", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(1500)
+      answer, log = nil, {}
+      go(1000)
+      finish("a", OK, function(poll)
+        for _ = 1, 2 do
+          C.tg_records_add_position(poll.records)._position_id = 7
+        end
+      end)
+      assert.same({ "reconnecting a BAD_DOCUMENT 1000" }, log)
+      assert.equal(0, watch.account.positions.count)
+      assert.equal(1, tonumber(counters().rejected))
+    end)
+
+    it("is retried when a poll cannot even be started", function()
+      start()
+      refuse_start = true
+      view("a")
+      go(10)
+      assert.same({ "reconnecting a NO_MEMORY 1000" }, log)
+      assert.equal(0, counters().in_flight)
+      refuse_start, answer = nil, always(OK)
+      go(1100)
+      assert.equal("first a", log[#log])
+    end)
+  end)
+
+  describe("an account the source does not know", function()
+    it("is told as unknown, not as down", function()
+      start()
+      answer = always(UNKNOWN)
+      view("a")
+      go(1000)
+      assert.same({ "unknown a" }, log)
+      go(40000)
+      assert.equal(2, #polls)
+    end)
+
+    it("but that was known is kept and told as cached", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(1500)
+      answer, log = always(UNKNOWN), {}
+      go(1000)
+      assert.equal(0, #said("unknown"))
+      assert.equal(1, #said("cached a CODE"))
+      assert.is_true(watch.account.known)
+    end)
+  end)
+
+  describe("the circuit", function()
+    before_each(function()
+      options.breaker = { 5, 1000, 30000, 2000 }
+      start()
+      for i = 1, 20 do
+        view("a" .. i)
+      end
+      answer = always(OK)
+      go(2000)
+    end)
+
+    it("opens when everything fails, and lets one probe through at a time", function()
+      answer, polls = always(FAILED), {}
+      go(1000)
+      assert.is_true(C.tg_scheduler_circuit_open(scheduler))
+      assert.is_true(#polls >= 5 and #polls <= 20)
+      assert.is_true(tonumber(counters().held) >= 1)
+      polls = {}
+      go(60000)
+      assert.is_true(#polls <= 10, #polls .. " polls in a minute")
+      assert.is_true(#said("CIRCUIT_OPEN") >= 1)
+    end)
+
+    it("closes with the first good probe; all are live again within seconds", function()
+      answer = always(FAILED)
+      go(60000)
+      answer, log, polls = always(OK), {}, {}
+      local waited = 0
+      while C.tg_scheduler_circuit_open(scheduler) and waited < 40 do
+        go(1000)
+        waited = waited + 1
+      end
+      assert.is_true(waited < 40)
+      go(1500)
+      assert.equal(20, counters().states[CONNECTED])
+      assert.equal(20, #said("live"))
+    end)
+
+    it("stays closed while one account fails among others that work", function()
+      answer = function(id) return id == "a1" and FAILED or OK end
+      go(60000)
+      assert.is_false(C.tg_scheduler_circuit_open(scheduler))
+      assert.equal(19, counters().states[CONNECTED])
+    end)
+
+    it("is not opened by stale answers or unknown accounts", function()
+      answer = always(STALE)
+      go(20000)
+      assert.is_false(C.tg_scheduler_circuit_open(scheduler))
+    end)
+  end)
+
+  describe("a watch", function()
+    it("ends after the grace when nobody views it", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      view("a")
+      go(1500)
+      C.tg_scheduler_leave(watch)
+      go(GRACE + 1000)
+      assert.equal(0, #said("ended"))
+      C.tg_scheduler_leave(watch)
+      go(GRACE - 100)
+      assert.equal(0, #said("ended"))
+      go(200)
+      assert.same({ "ended a" }, said("ended"))
+      assert.equal(0, counters().watches)
+      assert.equal(0, counters().states[CONNECTED])
+      assert.is_true(C.tg_scheduler_find(scheduler, "a") == nil)
+      assert.is_true(C.tg_store_find(store, "a") == nil)
+      polls = {}
+      go(3000)
+      assert.equal(0, #polls)
+    end)
+
+    it("goes on when a viewer comes back within the grace", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(1500)
+      C.tg_scheduler_leave(watch)
+      go(GRACE - 1000)
+      assert.is_true((view("a")) == watch)
+      go(GRACE * 2)
+      assert.equal(0, #said("ended"))
+    end)
+
+    it("that ends while a poll runs cancels it", function()
+      start()
+      local watch = view("a")
+      go(10)
+      C.tg_scheduler_leave(watch)
+      go(GRACE + 100)
+      assert.same({ "a" }, cancelled)
+      assert.equal(0, counters().in_flight)
+    end)
+
+    it("of accounts.always never ends, viewed or not", function()
+      start()
+      answer = always(OK)
+      assert.equal(0, C.tg_scheduler_always(scheduler, "a"))
+      go(1500)
+      local watch = view("a")
+      C.tg_scheduler_leave(watch)
+      go(GRACE * 2)
+      assert.equal(0, #said("ended"))
+      assert.is_true(#polls > 50)
+    end)
+
+    it("starts anew after its end", function()
+      start()
+      answer = always(OK)
+      C.tg_scheduler_leave((view("a")))
+      go(GRACE + 100)
+      log = {}
+      local watch = view("a")
+      assert.equal(CONNECTING, watch.state)
+      go(100)
+      assert.same({ "live a - -1", "first a" }, log)
+    end)
+
+    it("ends with the scheduler, which cancels what runs", function()
+      start()
+      view("a")
+      view("b")
+      go(10)
+      C.tg_scheduler_free(scheduler)
+      scheduler = nil
+      assert.equal(2, #cancelled)
+      assert.equal(2, #said("ended"))
+      assert.equal(0, C.tg_store_count(store))
+    end)
+
+    it("is found, and listed with the others", function()
+      start()
+      view("a")
+      view("b")
+      local cursor, n = ffi.new("size_t[1]"), 0
+      while C.tg_scheduler_next(scheduler, cursor) ~= nil do
+        n = n + 1
+      end
+      assert.equal(2, n)
+      assert.equal("b", name_of(C.tg_scheduler_find(scheduler, "b")))
+    end)
+  end)
+end)
