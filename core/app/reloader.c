@@ -107,8 +107,6 @@ int tg_reload_rules(struct tg_gateway *gateway, const char *cause)
         return rc;
     }
     tg_gateway_names(gateway);
-    tg_audit("rules", "loaded", tg_s("cause", cause), tg_s("name", status.name),
-             tg_i("generation", status.generation), tg_s("version", status.version),
-             tg_i("rules", status.rules));
+    tg_audit("rules", "reloaded", tg_s("cause", cause), tg_i("generation", status.generation));
     return 0;
 }
