@@ -8,7 +8,8 @@ return {
     on = "position_opened",
     type = "trade.open",
     payload = {
-      { id = "position_id" }, { instrument = instrument }, { entry = { { price = "price_open" }, { time = "time_open" } } },
+      { id = "position_id" }, { instrument = instrument },
+      { entry = { { price = "price_open" }, { time = "time_open" } } },
       { protection = { { stop_loss = "sl" }, { take_profit = "tp" } } }, { account = { { login = "account.login" } } },
     },
   },
