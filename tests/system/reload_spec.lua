@@ -20,9 +20,9 @@ end
 
 -- The client is greeted with this word in time; greetings of rules before it may come first.
 local function says(client, word)
-  local begun, told = loop.now(), nil
+  local begun = loop.now()
   repeat
-    told = client:wait_type("greeting", math.max(1, LIVE_MS - (loop.now() - begun)))
+    local told = client:wait_type("greeting", math.max(1, LIVE_MS - (loop.now() - begun)))
     assert(told, word .. " is not live")
   until told.word == word
 end
