@@ -1,0 +1,110 @@
+-- Thousands come and go, politely and not. Afterwards nothing of them is left: every counter and the heap are where
+-- they began.
+local gateway_of = require("support.gateway")
+local frames = require("support.frames")
+local loop = require("support.loop")
+local wire = require("support.wire")
+
+local ROUNDS, CLIENTS = 40, 50
+
+describe("two thousand clients", function()
+  local gateway
+
+  setup(function()
+    gateway = gateway_of.start({
+      source = { driver = "sim", interval_ms = 100, grace_ms = 200, sim = { events_per_minute = 120 } },
+      limits = { per_subject = 10000, per_address = 10000, handshake_seconds = 2, drain_seconds = 2, close_seconds = 1 },
+      protocol = { ping_seconds = 1, timeout_seconds = 2 },
+    })
+  end)
+
+  teardown(function()
+    assert.equal(0, gateway:stop())
+  end)
+
+  -- How a client can leave.
+  local leave = {
+    function(client) client:close() end,
+    function(client) client:abort(true) end,
+    function(client) client:abort() end,
+    function(client)
+      client:send_bytes(frames.encode({ opcode = frames.TEXT, payload = "half a message" }):sub(1, 9))
+      client:abort(true)
+    end,
+    function(client)
+      client:send_frame({ opcode = frames.TEXT, fin = false, payload = ("x"):rep(3000) })
+      client:abort()
+    end,
+    function(client)
+      client:send_frame({ opcode = 3, payload = "reserved" })
+      client:abort()
+    end,
+    function(client)
+      client:pause()
+      client:send_text('{"type":"snapshot"}')
+      loop.sleep(1)
+      client:abort(true)
+    end,
+    function(client)
+      client:send_close(1001)
+      client:abort()
+    end,
+  }
+
+  -- Requests that never become clients.
+  local function stray(i)
+    if i % 3 == 0 then
+      local _, answer = gateway:connect("demo-1", { token = "bad" })
+      assert.equal(401, answer.status)
+    else
+      local raw = assert(wire.raw(gateway.port))
+      raw:send(wire.handshake({ port = gateway.port, path = "/ws/account/x?token=" .. gateway:token() }):sub(1, 40 + i))
+      raw:abort(i % 2 == 0)
+    end
+  end
+
+  local function round(number)
+    local clients = {}
+    for i = 1, CLIENTS do
+      clients[i] = assert(gateway:connect("demo-" .. (number * 7 + i) % 97 + 1, { keep = false }))
+    end
+    loop.sleep(30)
+    for i, client in ipairs(clients) do
+      leave[(number + i) % #leave + 1](client)
+    end
+    stray(number)
+  end
+
+  local function quiet()
+    assert(gateway:eventually(function()
+      return gateway:metric("tidegate_connections") == 0 and gateway:metric("tidegate_accounts") == 0
+    end, 6000), "clients or accounts are left")
+    assert(gateway:eventually(function()
+      return gateway:metric("tidegate_frame_bytes") == 0
+    end, 2000), "frames are left")
+  end
+
+  it("leave no connection, no account, no frame and no memory", function()
+    for number = 1, 8 do -- what is kept on purpose grows to its size: caches, tables, the Lua heap
+      round(number)
+    end
+    quiet()
+    local heap, resident = gateway:metric("tidegate_heap_bytes"), gateway:metric("process_resident_memory_bytes")
+    for number = 9, 8 + ROUNDS do
+      round(number)
+    end
+    quiet()
+    assert.equal(0, gateway:metric("tidegate_queue_bytes"))
+    assert.equal(0, gateway:metric("tidegate_polls_in_flight"))
+    for _, state in ipairs({ "connecting", "connected", "reconnecting", "error" }) do
+      assert.equal(0, gateway:metric(('tidegate_source_state{state="%s"}'):format(state)))
+    end
+    assert.equal(0, gateway:metric("tidegate_events_lost_total"))
+    assert.equal("healthy", gateway:health().status)
+    if gateway_of.sanitized then return end -- its allocator is not the one that the metric asks
+    local grown = gateway:metric("tidegate_heap_bytes") - heap
+    assert.is_true(grown < 64 * 1024, ("the heap has grown by %d bytes"):format(grown))
+    local more = gateway:metric("process_resident_memory_bytes") - resident
+    assert.is_true(more < 4 * 1024 * 1024, ("the process has grown by %d bytes"):format(more))
+  end)
+end)
