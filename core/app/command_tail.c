@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define CONNECT_MS 10000
-#define SILENCE_MS 20000
 #define SETTLED_MS 10000 /* a connection that lasted so long starts the backoff anew */
 #define MINT_TTL_S 3600
 
@@ -182,7 +181,7 @@ static bool pause_for(struct tail *tail, int64_t least_ms, const sigset_t *unblo
     return !stop;
 }
 
-static int follow(const struct tg_command *command, struct tail *tail, int ping_ms)
+static int follow(const struct tg_command *command, struct tail *tail, int ping_ms, int silence_ms)
 {
     struct tg_err err = {{0}};
     struct sigaction action = {.sa_handler = on_signal};
@@ -205,7 +204,7 @@ static int follow(const struct tg_command *command, struct tail *tail, int ping_
             .since = tail->ledger.seq,
             .connect_ms = CONNECT_MS,
             .ping_ms = ping_ms,
-            .silence_ms = SILENCE_MS,
+            .silence_ms = silence_ms,
             .ctx = tail,
             .opened = on_opened,
             .message = on_message,
@@ -260,7 +259,7 @@ static int run(const struct tg_command *command, const struct tg_args *args)
         .colour = wants_colour(),
     };
     struct tg_err err = {{0}};
-    long ping = 30;
+    long ping = 30, silence = 20;
     const char *url = tg_args_get(args, "url");
     if (!tail.account_id) tail.account_id = "demo-1";
     if (!tail.subject) tail.subject = "developer";
@@ -268,11 +267,12 @@ static int run(const struct tg_command *command, const struct tg_args *args)
         return tg_command_misused(command, "--account: expected 1 to 64 of A-Z a-z 0-9 . _ -");
     if (tg_tail_url_read(url ? url : "ws://127.0.0.1:8080", &tail.url, &err) ||
         tg_args_number(args, "count", 1, 1000000000, &tail.count, &err) ||
-        tg_args_number(args, "ping", 1, 3600, &ping, &err))
+        tg_args_number(args, "ping", 1, 3600, &ping, &err) ||
+        tg_args_number(args, "timeout", 1, 3600, &silence, &err))
         return tg_command_misused(command, err.text);
     int code = find_token(command, args, &tail);
     tg_random_bytes(&tail.retry.rng.state, sizeof tail.retry.rng.state);
-    if (!code) code = follow(command, &tail, (int)ping * 1000);
+    if (!code) code = follow(command, &tail, (int)ping * 1000, (int)silence * 1000);
     tg_json_fini(&tail.json);
     tg_buf_fini(&tail.line);
     tg_config_free(tail.config);
@@ -288,6 +288,7 @@ static const struct tg_option options[] = {
     {.name = "raw", .help = "one JSON message a line, as it came"},
     {.name = "count", .value = "N", .help = "end after so many messages"},
     {.name = "ping", .value = "SECONDS", .help = "how often to show life (30)"},
+    {.name = "timeout", .value = "SECONDS", .help = "how long a ping may stay unanswered (20)"},
     {.name = "no-reconnect", .help = "end when the connection does"},
     {.name = NULL},
 };
