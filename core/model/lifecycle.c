@@ -24,6 +24,7 @@ struct walk {
     const struct tg_account_policy *policy;
     struct tg_positions *next; /* the new set; room for every row was made beforehand */
     int64_t mono_ms;
+    uint32_t told; /* keys of deals that were remembered before this poll */
     int rc;
 };
 
@@ -383,11 +384,11 @@ static struct tg_moment *tell(struct walk *walk, const struct tgl_deal *deal)
     return moment;
 }
 
-/* Uses up the deals that turned up after what they did was told. */
+/* Uses up the deals that turned up after what they did was told: they are evidence no more. */
 static void settle(struct walk *walk)
 {
     struct tg_account *account = walk->account;
-    for (uint32_t i = 0; i < walk->records->deals_count && !walk->rc; i++) {
+    for (uint32_t i = 0; i < walk->records->deals_count; i++) {
         const struct tgl_deal *deal = &walk->records->deals[i];
         if (!is_trade(deal) || deal->entry < TG_ENTRY_OUT || tg_deals_seen(&account->deals, deal))
             continue;
@@ -395,7 +396,6 @@ static void settle(struct walk *walk)
                           tg_scaled(tg_deal_closed(deal), 8)))
             continue;
         tg_deals_remember(&account->deals, deal);
-        if (is_news(account, deal->time)) (void)tell(walk, deal);
     }
 }
 
@@ -404,13 +404,17 @@ static void settle(struct walk *walk)
 static void tell_deals(struct walk *walk)
 {
     const struct tg_records *records = walk->records;
+    const struct tg_deals *deals = &walk->account->deals;
+    const struct tg_deals told = {deals->keys, walk->told, deals->cap};
     for (uint32_t i = 0; i < records->deals_count && !walk->rc; i++) {
         const struct tgl_deal *deal = &records->deals[i];
-        if (tg_deals_seen(&walk->account->deals, deal) || is_ahead(walk, deal)) continue;
+        if (tg_deals_seen(&told, deal)) continue;
+        bool settled = tg_deals_seen(deals, deal);
+        if (!settled && is_ahead(walk, deal)) continue;
         tg_deals_remember(&walk->account->deals_new, deal);
         if (!is_news(walk->account, deal->time)) continue;
         if (!tell(walk, deal)) return;
-        if (is_trade(deal) && deal->position_id &&
+        if (!settled && is_trade(deal) && deal->position_id &&
             !tg_positions_find(&walk->account->positions, deal->position_id) &&
             !in_records(records, deal->position_id))
             fast_trade(walk, deal);
@@ -459,15 +463,15 @@ int tg_lifecycle_run(struct tg_account *account, const struct tg_records *record
 {
     int rc = make_room(account, records, mono_ms);
     if (rc) return rc;
-    struct walk walk = {account, records, policy, &account->positions_was, mono_ms, 0};
-    uint32_t told = account->deals.count;
+    struct walk walk = {
+        account, records, policy, &account->positions_was, mono_ms, account->deals.count, 0};
     if (records->deals_known) settle(&walk);
     find_suspects(&walk);
     if (records->deals_known) tell_deals(&walk);
     for (int phase = CLOSES; phase <= OPENS && !walk.rc; phase++)
         walk_positions(&walk, (enum phase)phase);
     if (walk.rc) {
-        account->deals.count = told;
+        account->deals.count = walk.told;
         return walk.rc;
     }
     take_over(account);

@@ -216,6 +216,13 @@ describe("lifecycle", function()
       assert.equal(6, a:moment(2).about("net_profit"))
     end)
 
+    it("whose deal is missing is not paid for by a bigger one", function()
+      begin()
+      poll({ positions = { { volume = 0.8 } } })
+      assert.equal("deal 502, closed 1", poll({ positions = {}, deals = { { ticket = 502, volume = 0.8, at = 1.5 } } }))
+      assert.equal(0, a:moment(2).about("estimated"))
+    end)
+
     it("whose deal never comes does not spoil the proof of a close a minute later", function()
       begin()
       poll({ positions = { { volume = 0.5 } } })
@@ -358,7 +365,7 @@ describe("lifecycle", function()
       end
       assert.equal("closed 1", a:told())
       local late = { { ticket = 500, entry = "in", action = "buy", at = 0.5 }, { ticket = 501, at = 1.5 } }
-      assert.equal("deal 501, deal 500", poll({ positions = {}, deals = late }))
+      assert.equal("deal 500, deal 501", poll({ positions = {}, deals = late }))
       assert.equal("", poll({ positions = {}, deals = late }))
     end)
 
@@ -425,6 +432,13 @@ describe("lifecycle", function()
       assert.equal("", poll({ positions = {}, deals = { IN, half } }))
       assert.equal("deal 500, deal 501, deal 502, opened 5, closed 5", poll({ positions = {}, deals = { IN, half, rest } }))
       assert.equal(1, a:moment(5).about("volume_closed"))
+    end)
+
+    it("is not told again when the source rewrites its deals", function()
+      begin({})
+      poll({ positions = {}, deals = { IN, OUT } })
+      local again = { ticket = 501, position_id = 5, action = "sell", at = 0.61, opened_at = 0.3 }
+      assert.equal("deal 501", poll({ positions = {}, deals = { IN, OUT, again } }))
     end)
 
     it("is not made of trades from before the first poll", function()
