@@ -7,7 +7,14 @@
 #include "base/err.h"
 #include "net/socket.h"
 
-#include <string.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+/* Of the process's descriptors one in so many is kept from clients, at most MOST: polling accounts,
+ * reading rules and answering the operator must go on when clients have taken all they can. */
+#define KEPT_ONE_IN 16
+#define KEPT_MOST 256
 
 static void look_at_changed(struct tg_hub *hub)
 {
@@ -27,13 +34,23 @@ static void on_check(uv_check_t *handle)
     look_at_changed(handle->data);
 }
 
+static int descriptors_for_clients(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > INT_MAX) return INT_MAX;
+    int all = (int)limit.rlim_cur, kept = all / KEPT_ONE_IN;
+    return all - (kept < KEPT_MOST ? kept : KEPT_MOST);
+}
+
 int tg_hub_init(struct tg_hub *hub, uv_loop_t *loop)
 {
     hub->env.pool = tg_conn_pool_new();
     if (!hub->env.pool) return -TG_ENOMEM;
     hub->env.counters = &hub->counters;
     hub->env.changed = tg_socket_changed;
+    (void)signal(SIGPIPE, SIG_IGN); /* libuv writes with it on: a client that left would end us */
     hub->loop = loop;
+    hub->descriptors = descriptors_for_clients();
     tg_list_init(&hub->sockets);
     tg_list_init(&hub->changed);
     tg_must(!uv_prepare_init(loop, &hub->prepare) && !uv_check_init(loop, &hub->check));

@@ -28,6 +28,8 @@ struct tg_hub {
     int connections; /* the bound on `count` */
     int count;       /* clients that are being served */
     int turned_away; /* clients that are being told no */
+    int descriptors; /* clients get only descriptors below this; the rest of the program needs some
+                      */
     int handles;     /* of libuv, that keep the hub's memory in use */
     bool closing;
     void (*released)(struct tg_hub *hub); /* the last handle is closed */

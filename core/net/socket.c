@@ -12,7 +12,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <string.h>
 #include <sys/socket.h>
 
 /* Frames and bytes of one write. More frames than this in one turn take a second write. */
@@ -36,6 +35,13 @@ void tg_socket_changed(struct tg_conn *conn)
     struct tg_socket *socket = socket_of(conn);
     if (tg_list_empty(&socket->changed) && !socket->closing)
         tg_list_append(&socket->hub->changed, &socket->changed);
+}
+
+static int fd_of(const struct tg_socket *socket)
+{
+    uv_os_fd_t fd = -1;
+    uv_fileno((const uv_handle_t *)&socket->tcp, &fd);
+    return fd;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -164,9 +170,8 @@ void tg_socket_service(struct tg_socket *socket)
         return;
     }
     if (tg_conn_wants_shutdown(conn) && !socket->shut) {
-        uv_os_fd_t fd;
         socket->shut = true;
-        if (uv_fileno((uv_handle_t *)&socket->tcp, &fd) == 0) shutdown(fd, SHUT_WR);
+        shutdown(fd_of(socket), SHUT_WR);
     }
     start_or_stop_reading(socket);
 }
@@ -187,15 +192,25 @@ static int peer_address(const struct tg_socket *socket, char out[TG_ADDRESS_SIZE
 static void tune(struct tg_socket *socket)
 {
     int lowat = NOTSENT_LOWAT;
-    uv_os_fd_t fd;
     uv_tcp_nodelay(&socket->tcp, 1);
-    if (uv_fileno((uv_handle_t *)&socket->tcp, &fd) == 0)
-        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+    setsockopt(fd_of(socket), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+}
+
+/* Whether the client may stay: it is still there, and its descriptor is not one of those kept back.
+ */
+static bool admit(struct tg_socket *socket)
+{
+    struct tg_hub *hub = socket->hub;
+    if (peer_address(socket, socket->conn.address)) return false;
+    if (fd_of(socket) < hub->descriptors) return true;
+    hub->counters.refused_full++;
+    tg_error("net", "descriptors_short", tg_i("descriptor", fd_of(socket)),
+             tg_s("hint", "raise the limit of open files, or lower limits.connections"));
+    return false;
 }
 
 int tg_socket_accept(struct tg_hub *hub, uv_stream_t *stream, const char *listener)
 {
-    char address[TG_ADDRESS_SIZE] = "";
     bool surplus = hub->count >= hub->connections;
     if (surplus && hub->turned_away >= TG_TURNED_AWAY_MAX) return -TG_ELIMIT;
     struct tg_socket *socket = calloc(1, sizeof *socket);
@@ -215,17 +230,17 @@ int tg_socket_accept(struct tg_hub *hub, uv_stream_t *stream, const char *listen
         hub->turned_away++;
     else
         hub->count++;
-    if (uv_accept(stream, stream_of(socket)) || peer_address(socket, address)) {
-        tg_conn_lost(&socket->conn); /* gone again before we looked */
+    if (uv_accept(stream, stream_of(socket)) || !admit(socket)) {
+        tg_conn_lost(&socket->conn);
         tg_socket_service(socket);
         return 0;
     }
-    memcpy(socket->conn.address, address, sizeof address);
     tune(socket);
     hub->counters.accepted++;
     if (surplus) {
         hub->counters.refused_full++;
-        tg_warn("net", "at_capacity", tg_s("address", address), tg_i("connections", hub->count));
+        tg_warn("net", "at_capacity", tg_s("address", socket->conn.address),
+                tg_i("connections", hub->count));
         tg_conn_turn_away(&socket->conn);
     }
     tg_socket_service(socket);

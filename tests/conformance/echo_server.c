@@ -1,7 +1,7 @@
 /* The echo server: the product's own listener, HTTP and WebSocket code with an echo behind it, so
  * that a standard WebSocket suite can judge it.
  *
- *     echo_server [--port N] [--max-message BYTES]
+ *     echo_server [--port N] [--max-message BYTES] [--connections N]
  *
  * Prints the port on stdout and {"event":"listening","port":N} on stderr. Ends on SIGTERM and
  * SIGINT. */

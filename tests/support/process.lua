@@ -133,14 +133,16 @@ function methods:wait_exit(timeout_ms)
   return self.code, self.signal_number
 end
 
--- Asks it to end, insists after `timeout_ms` (default 5000), and reaps it. The exit code, or nil when it had to be killed.
+-- Asks it to end, insists after `timeout_ms` (default 5000), and reaps it. The exit code, or nil and why when it did not
+-- end by itself: it had to be killed, or had died of a signal before.
 function methods:stop(timeout_ms)
   self:signal("sigterm")
-  local code = self:wait_exit(timeout_ms or 5000)
-  if code then return code end
+  local code, signal = self:wait_exit(timeout_ms or 5000)
+  if code and signal == 0 then return code end
+  if code then return nil, "it died of signal " .. signal end
   self:signal("sigkill")
   self:wait_exit(5000)
-  return nil
+  return nil, "it had to be killed"
 end
 
 -- Ends whatever a failed spec left behind.
