@@ -8,7 +8,7 @@
  * does not show it yet) it is neither told nor used up. What a poll learns of suspects and debts is
  * built aside and taken over at the end, so that a poll that runs out of memory has not happened.
  */
-#include "model/lifecycle.h"
+#include "model/lifecycle_inner.h"
 
 #include "base/decimal.h"
 #include "base/err.h"
@@ -16,22 +16,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* One comparison in progress. */
-struct walk {
-    struct tg_account *account;
-    const struct tg_records *records;
-    const struct tg_account_policy *policy;
-    struct tg_positions *next; /* the new set; room for every row was made beforehand */
-    int64_t mono_ms;
-    uint32_t told; /* keys of deals that were remembered before this poll */
-    int rc;
-};
-
-/* How far back deals are news: as far as the scheduler asks for them. */
-#define NEWS_MS 60000
-/* What is granted to clocks that tell whole seconds, and to snapshots that lag. */
-#define CLOCK_MS 2000
 
 struct tg_moment *tg_moment_add(struct tg_account *account, int kind)
 {
@@ -59,7 +43,7 @@ uint64_t tg_lifecycle_fields(void)
            TG_POSITION_BIT(side);
 }
 
-static struct tg_moment *add(struct walk *walk, int kind, const struct tgl_position *position)
+struct tg_moment *tg_walk_add(struct tg_walk *walk, int kind, const struct tgl_position *position)
 {
     struct tg_moment *moment = tg_moment_add(walk->account, kind);
     if (!moment) {
@@ -74,8 +58,7 @@ static struct tg_moment *add(struct walk *walk, int kind, const struct tgl_posit
     return moment;
 }
 
-/* When the last good poll was, by the source's own clock where it tells one. */
-static int64_t last_poll(const struct tg_account *account)
+int64_t tg_walk_last_poll(const struct tg_account *account)
 {
     return account->good_source_ms ? account->good_source_ms : account->good_wall_ms;
 }
@@ -84,18 +67,17 @@ static int64_t last_poll(const struct tg_account *account)
  * from its opening has no deals that were not told, so every untold one is evidence, whatever its
  * clock says. Of one that was there before us, only deals made since then are; without a clock of
  * the source's own, a minute is granted to ours. */
-static void evidence(const struct walk *walk, uint64_t position_id, struct tg_closing *closing)
+static void evidence(const struct tg_walk *walk, uint64_t position_id, struct tg_closing *closing)
 {
     const struct tg_account *account = walk->account;
     int64_t since = 0;
     for (uint32_t i = 0; i < account->heirlooms.count; i++)
         if (account->heirlooms.ids[i] == position_id)
-            since = account->begun_ms - (account->good_source_ms ? CLOCK_MS : NEWS_MS);
+            since = account->begun_ms - (account->good_source_ms ? TG_CLOCK_MS : TG_NEWS_MS);
     tg_closing_of(closing, walk->records, &account->deals, position_id, since);
 }
 
-/* Fills the close figures of a moment, and the position's own with what was realised. */
-static void confirm(struct tg_moment *moment, const struct tg_closing *closing)
+void tg_walk_confirm(struct tg_moment *moment, const struct tg_closing *closing)
 {
     struct tgl_moment *about = &moment->about;
     about->time_close = closing->time;
@@ -105,7 +87,7 @@ static void confirm(struct tg_moment *moment, const struct tg_closing *closing)
     about->net_profit = closing->profit + closing->swap + closing->commission + closing->fee;
 }
 
-static void realised(struct tgl_position *position, const struct tg_closing *closing)
+void tg_walk_realised(struct tgl_position *position, const struct tg_closing *closing)
 {
     position->profit = closing->profit;
     position->swap = closing->swap;
@@ -113,7 +95,7 @@ static void realised(struct tgl_position *position, const struct tg_closing *clo
     if (!isnan(closing->price)) position->price_current = closing->price;
 }
 
-static void keep(struct walk *walk, const struct tgl_position *position)
+static void keep(struct tg_walk *walk, const struct tgl_position *position)
 {
     walk->next->rows[walk->next->count++] = *position;
 }
@@ -133,9 +115,7 @@ static int suspect_polls(const struct tg_suspects *suspects, uint64_t position_i
     return 0;
 }
 
-/* Whether the position is missing without proof and stays open for now. Known once suspects are
- * found. */
-static bool is_held(const struct walk *walk, uint64_t position_id)
+bool tg_walk_holds(const struct tg_walk *walk, uint64_t position_id)
 {
     return suspect_polls(&walk->account->suspects_was, position_id) > 0;
 }
@@ -145,28 +125,28 @@ static bool proves(const struct tg_closing *closing, const struct tgl_position *
     return closing->volume > 0 && tg_scaled(closing->volume, 8) >= tg_scaled(position->volume, 8);
 }
 
-static void owe(struct walk *walk, uint64_t position_id, double volume)
+static void owe(struct tg_walk *walk, uint64_t position_id, double volume)
 {
     int64_t lots = tg_scaled(volume, 8);
     if (lots > 0) tg_debts_owe(&walk->account->debts_was, position_id, lots, walk->mono_ms);
 }
 
 /* The position is in the old set and not in the new one. */
-static void vanished(struct walk *walk, const struct tgl_position *position)
+static void vanished(struct tg_walk *walk, const struct tgl_position *position)
 {
     struct tg_closing closing;
-    if (is_held(walk, position->position_id)) {
+    if (tg_walk_holds(walk, position->position_id)) {
         keep(walk, position);
         return;
     }
     evidence(walk, position->position_id, &closing);
     bool proved = proves(&closing, position);
     tg_deals_bury(&walk->account->deals, position->position_id);
-    struct tg_moment *moment = add(walk, TG_MOMENT_POSITION_CLOSED, position);
+    struct tg_moment *moment = tg_walk_add(walk, TG_MOMENT_POSITION_CLOSED, position);
     if (!moment) return;
-    confirm(moment, &closing);
+    tg_walk_confirm(moment, &closing);
     if (proved) {
-        realised(&moment->position, &closing);
+        tg_walk_realised(&moment->position, &closing);
         return;
     }
     owe(walk, position->position_id, position->volume - closing.volume);
@@ -179,23 +159,23 @@ static void vanished(struct walk *walk, const struct tgl_position *position)
                                (isnan(position->commission) ? 0 : position->commission);
 }
 
-static void opened(struct walk *walk, const struct tgl_position *position)
+static void opened(struct tg_walk *walk, const struct tgl_position *position)
 {
-    (void)add(walk, TG_MOMENT_POSITION_OPENED, position);
+    (void)tg_walk_add(walk, TG_MOMENT_POSITION_OPENED, position);
 }
 
 /* The position turned round under the same identifier (netting): the old side is closed, the new
  * one is opened. */
-static void reversed(struct walk *walk, const struct tgl_position *was)
+static void reversed(struct tg_walk *walk, const struct tgl_position *was)
 {
     struct tg_closing closing;
-    struct tg_moment *moment = add(walk, TG_MOMENT_POSITION_CLOSED, was);
+    struct tg_moment *moment = tg_walk_add(walk, TG_MOMENT_POSITION_CLOSED, was);
     if (!moment) return;
     evidence(walk, was->position_id, &closing);
     bool turned = closing.exit && closing.exit->entry == TG_ENTRY_INOUT;
     if (turned || proves(&closing, was)) {
-        confirm(moment, &closing);
-        realised(&moment->position, &closing);
+        tg_walk_confirm(moment, &closing);
+        tg_walk_realised(&moment->position, &closing);
         if (!proves(&closing, was)) moment->about.volume_closed = was->volume;
     } else {
         owe(walk, was->position_id, was->volume - closing.volume);
@@ -206,10 +186,10 @@ static void reversed(struct walk *walk, const struct tgl_position *was)
     moment->about.close_reason = TG_REASON_REVERSAL;
 }
 
-static void modified(struct walk *walk, const struct tgl_position *was,
+static void modified(struct tg_walk *walk, const struct tgl_position *was,
                      const struct tgl_position *now, uint64_t changed)
 {
-    struct tg_moment *moment = add(walk, TG_MOMENT_POSITION_MODIFIED, now);
+    struct tg_moment *moment = tg_walk_add(walk, TG_MOMENT_POSITION_MODIFIED, now);
     if (!moment) return;
     struct tg_closing closing;
     int64_t before = tg_scaled(was->volume, 8), after = tg_scaled(now->volume, 8);
@@ -217,7 +197,7 @@ static void modified(struct walk *walk, const struct tgl_position *was,
     moment->changed = changed;
     if (after < before) {
         evidence(walk, now->position_id, &closing);
-        confirm(moment, &closing);
+        tg_walk_confirm(moment, &closing);
         moment->about.change = TG_CHANGE_PARTIAL_CLOSE;
         if (tg_scaled(closing.volume, 8) < before - after) {
             owe(walk, now->position_id, was->volume - now->volume - closing.volume);
@@ -240,7 +220,7 @@ enum phase { CLOSES, CHANGES, OPENS };
 
 /* One walk over both sorted sets, telling what belongs to this phase. The set is built in the
  * first. */
-static void walk_positions(struct walk *walk, enum phase phase)
+static void walk_positions(struct tg_walk *walk, enum phase phase)
 {
     const struct tg_positions *old = &walk->account->positions;
     const struct tg_records *new = walk->records;
@@ -272,152 +252,27 @@ static void walk_positions(struct walk *walk, enum phase phase)
     }
 }
 
-static const struct tgl_position *in_records(const struct tg_records *records, uint64_t id)
+const struct tgl_position *tg_walk_now(const struct tg_records *records, uint64_t id)
 {
     const struct tg_positions set = {records->positions, records->positions_count, 0};
     return tg_positions_find(&set, id);
 }
 
 /* Finds the positions that are missing without proof and stay open for now. The room was made. */
-static void find_suspects(struct walk *walk)
+static void find_suspects(struct tg_walk *walk)
 {
     struct tg_account *account = walk->account;
     account->suspects_was.count = 0;
     for (uint32_t i = 0; i < account->positions.count; i++) {
         const struct tgl_position *was = &account->positions.rows[i];
         struct tg_closing closing;
-        if (in_records(walk->records, was->position_id)) continue;
+        if (tg_walk_now(walk->records, was->position_id)) continue;
         int polls = suspect_polls(&account->suspects, was->position_id) + 1;
         if (polls >= walk->policy->suspect_polls) continue;
         evidence(walk, was->position_id, &closing);
         if (proves(&closing, was)) continue;
         account->suspects_was.rows[account->suspects_was.count++] =
             (struct tg_suspect){was->position_id, polls};
-    }
-}
-
-/* Whether a deal is news. Sources list whole days: what was there before the first poll is history.
- */
-static bool is_news(const struct tg_account *account, int64_t time_ms)
-{
-    return time_ms && time_ms >= account->begun_ms - CLOCK_MS &&
-           time_ms >= last_poll(account) - NEWS_MS;
-}
-
-static bool is_trade(const struct tgl_deal *deal)
-{
-    return deal->action == TG_ACTION_BUY || deal->action == TG_ACTION_SELL;
-}
-
-/* Whether the positions of this poll do not show yet what the deal did, because it was made between
- * the two answers: then the next poll decides, and the deal must be neither told nor forgotten. One
- * that closed something well before the last poll is shown already, even where the volume is the
- * same again. */
-static bool is_ahead(const struct walk *walk, const struct tgl_deal *deal)
-{
-    int64_t last = last_poll(walk->account);
-    if (!is_trade(deal) || !deal->position_id) return false;
-    if (is_held(walk, deal->position_id)) return true;
-    const struct tgl_position *now = in_records(walk->records, deal->position_id);
-    const struct tgl_position *was =
-        tg_positions_find(&walk->account->positions, deal->position_id);
-    bool same = now && was && now->side == was->side &&
-                tg_scaled(now->volume, 8) == tg_scaled(was->volume, 8);
-    if (!now && !was) {
-        struct tg_closing closing;
-        if (tg_deals_buried(&walk->account->deals, deal->position_id)) return false;
-        tg_closing_of(&closing, walk->records, &walk->account->deals, deal->position_id, 0);
-        return tg_scaled(closing.volume, 8) < tg_scaled(closing.volume_in, 8);
-    }
-    if (deal->entry != TG_ENTRY_IN && deal->time >= last - NEWS_MS && deal->time < last - CLOCK_MS)
-        return false;
-    return same;
-}
-
-/* A position that was opened and closed between the two polls: both events, rebuilt from its deals.
- */
-static void fast_trade(struct walk *walk, const struct tgl_deal *deal)
-{
-    struct tg_closing closing;
-    tg_closing_of(&closing, walk->records, &walk->account->deals, deal->position_id, 0);
-    int64_t time_open = closing.entry ? closing.entry->time : closing.time_open;
-    if (closing.exit != deal || !time_open || !is_news(walk->account, time_open) ||
-        tg_deals_buried(&walk->account->deals, deal->position_id))
-        return;
-    const struct tgl_deal *origin = closing.entry ? closing.entry : deal;
-    struct tgl_position position;
-    tg_position_blank(&position);
-    memcpy(position.symbol, deal->symbol, sizeof position.symbol);
-    memcpy(position.comment, origin->comment, sizeof position.comment);
-    position.ticket = position.position_id = deal->position_id;
-    position.magic = origin->magic;
-    position.time_open = time_open;
-    position.volume = closing.volume;
-    position.price_open = closing.entry ? closing.entry->price : closing.price_open;
-    position.price_current = closing.price;
-    position.sl = deal->sl;
-    position.tp = deal->tp;
-    position.digits = deal->digits;
-    position.currency_digits = deal->currency_digits;
-    position.side = deal->action == TG_ACTION_BUY ? TG_SIDE_SELL : TG_SIDE_BUY;
-    if (closing.entry) position.reason = closing.entry->reason;
-    position.profit = position.swap = 0;
-    struct tg_moment *open = add(walk, TG_MOMENT_POSITION_OPENED, &position);
-    if (!open) return;
-    open->about.synthetic = 1;
-    struct tg_moment *close = add(walk, TG_MOMENT_POSITION_CLOSED, &position);
-    if (!close) return;
-    close->about.synthetic = 1;
-    confirm(close, &closing);
-    realised(&close->position, &closing);
-    tg_deals_bury(&walk->account->deals, deal->position_id);
-}
-
-static struct tg_moment *tell(struct walk *walk, const struct tgl_deal *deal)
-{
-    int kind = is_trade(deal) ? TG_MOMENT_DEAL : TG_MOMENT_BALANCE_OPERATION;
-    struct tg_moment *moment = add(walk, kind, NULL);
-    if (!moment) return NULL;
-    moment->deal = *deal;
-    moment->about.digits = deal->digits;
-    moment->about.currency_digits = deal->currency_digits;
-    return moment;
-}
-
-/* Uses up the deals that turned up after what they did was told: they are evidence no more. */
-static void settle(struct walk *walk)
-{
-    struct tg_account *account = walk->account;
-    for (uint32_t i = 0; i < walk->records->deals_count; i++) {
-        const struct tgl_deal *deal = &walk->records->deals[i];
-        if (!is_trade(deal) || deal->entry < TG_ENTRY_OUT || tg_deals_seen(&account->deals, deal))
-            continue;
-        if (!tg_debts_pay(&account->debts_was, deal->position_id,
-                          tg_scaled(tg_deal_closed(deal), 8)))
-            continue;
-        tg_deals_remember(&account->deals, deal);
-    }
-}
-
-/* Tells the deals that are news, and the trades that only the deals saw. What is decided here is
- * remembered when the poll is over: until then these deals are evidence. */
-static void tell_deals(struct walk *walk)
-{
-    const struct tg_records *records = walk->records;
-    const struct tg_deals *deals = &walk->account->deals;
-    const struct tg_deals told = {deals->keys, walk->told, deals->cap};
-    for (uint32_t i = 0; i < records->deals_count && !walk->rc; i++) {
-        const struct tgl_deal *deal = &records->deals[i];
-        if (tg_deals_seen(&told, deal)) continue;
-        bool settled = tg_deals_seen(deals, deal);
-        if (!settled && is_ahead(walk, deal)) continue;
-        tg_deals_remember(&walk->account->deals_new, deal);
-        if (!is_news(walk->account, deal->time)) continue;
-        if (!tell(walk, deal)) return;
-        if (!settled && is_trade(deal) && deal->position_id &&
-            !tg_positions_find(&walk->account->positions, deal->position_id) &&
-            !in_records(records, deal->position_id))
-            fast_trade(walk, deal);
     }
 }
 
@@ -463,11 +318,11 @@ int tg_lifecycle_run(struct tg_account *account, const struct tg_records *record
 {
     int rc = make_room(account, records, mono_ms);
     if (rc) return rc;
-    struct walk walk = {
+    struct tg_walk walk = {
         account, records, policy, &account->positions_was, mono_ms, account->deals.count, 0};
-    if (records->deals_known) settle(&walk);
+    if (records->deals_known) tg_walk_settle(&walk);
     find_suspects(&walk);
-    if (records->deals_known) tell_deals(&walk);
+    if (records->deals_known) tg_walk_tell(&walk);
     for (int phase = CLOSES; phase <= OPENS && !walk.rc; phase++)
         walk_positions(&walk, (enum phase)phase);
     if (walk.rc) {
