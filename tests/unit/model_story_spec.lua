@@ -5,7 +5,8 @@ local cdef = require("support.cdef")
 local C = cdef.library("source", { "source/trader.h", "model/account.h", "base/rand.h" })
 
 local STEP_MS, START_MS, SECOND = 250, 1700000000000, 4
-local OPENED, MODIFIED, CLOSED, BALANCE = 0, 1, 2, 4
+local REVERSAL = 12 -- of the list `reason`
+local OPENED, MODIFIED, CLOSED, DEAL, BALANCE = 0, 1, 2, 3, 4
 local OVERLAP_MS = 5000
 
 local function key(position)
@@ -14,6 +15,18 @@ end
 
 describe("the story of an account", function()
   local market, trader, account, records, policy
+
+  -- Leaves only the deals that a service lists which is `lag_ms` behind its positions.
+  local function hold_back(now, lag_ms)
+    local kept = 0
+    for i = 0, records.deals_count - 1 do
+      if tonumber(records.deals[i]._time) <= now - lag_ms then
+        ffi.copy(records.deals + kept, records.deals + i, ffi.sizeof("struct tgl_deal"))
+        kept = kept + 1
+      end
+    end
+    records.deals_count = kept
+  end
 
   local function open(seed, number, rate)
     market = C.tg_market_new(seed)
@@ -33,7 +46,7 @@ describe("the story of an account", function()
   end
 
   -- One good poll at a second, the deals only when the model wants them, as a gateway does it.
-  local function poll(second, since_ms)
+  local function poll(second, since_ms, lag_ms)
     C.tg_market_advance(market, second * SECOND, START_MS + second * SECOND * STEP_MS)
     C.tg_trader_run(trader)
     C.tg_records_clear(records)
@@ -43,6 +56,7 @@ describe("the story of an account", function()
       assert.is_true(records.deals_known)
     end
     local now = START_MS + second * 1000
+    hold_back(now, lag_ms or 0)
     assert.equal(0, C.tg_account_apply(account, records, policy, second * 1000, now))
   end
 
@@ -113,6 +127,46 @@ describe("the story of an account", function()
     end
     for what, n in pairs(all) do
       assert.is_true(n > 20, "hardly any " .. tostring(what))
+    end
+  end)
+
+  it("is told once and completely by a service that lists its deals late", function()
+    for _, lag_ms in ipairs({ 700, 1700, 2700, 4700 }) do
+      for number = 1, 8 do
+        open(number * 19, number, 60)
+        local open_ids, ended, deals, estimated, closed = {}, {}, {}, 0, 0
+        for second = 0, 400 do
+          poll(second, START_MS + (second - 61) * 1000, lag_ms)
+          for i = 0, second == 0 and account.positions.count - 1 or -1 do
+            open_ids[key(account.positions.rows[i])] = true
+          end
+          for i = 0, account.moments_count - 1 do
+            local m = account.moments[i]
+            local id = key(m.position)
+            if m.kind == OPENED then
+              assert.is_nil(open_ids[id])
+              assert.is_nil(ended[id])
+              open_ids[id] = true
+            elseif m.kind == CLOSED then
+              assert.is_true(open_ids[id])
+              open_ids[id] = nil
+              ended[id], closed = m.about._close_reason ~= REVERSAL, closed + 1
+              if m.about._estimated == 1 then estimated = estimated + 1 end
+            elseif m.kind == DEAL then
+              local deal = tostring(m.deal._ticket)
+              assert.is_nil(deals[deal], "deal told twice")
+              deals[deal] = true
+            end
+            if ended[id] == false then ended[id] = nil end
+          end
+        end
+        for i = 0, account.positions.count - 1 do
+          assert.is_true(open_ids[key(account.positions.rows[i])])
+        end
+        assert.is_true(closed > 20)
+        if lag_ms < 2000 then assert.is_true(estimated <= closed / 10, estimated .. " of " .. closed) end
+        close()
+      end
     end
   end)
 
