@@ -1,7 +1,8 @@
 /* The echo server: the product's own listener, HTTP and WebSocket code with an echo behind it, so
  * that a standard WebSocket suite can judge it.
  *
- *     echo_server [--port N] [--max-message BYTES] [--connections N]
+ *     echo_server [--port N] [--max-message BYTES] [--connections N] [--address IP] [--reuse-port
+ * 0|1]
  *
  * Prints the port on stdout and {"event":"listening","port":N} on stderr. Ends on SIGTERM and
  * SIGINT. */
@@ -83,12 +84,21 @@ static void on_signal(uv_signal_t *handle, int signal)
     uv_close((uv_handle_t *)&echo->interrupt, NULL);
 }
 
-/* Reads "--name N" pairs; exits with 2 on anything else. */
+/* The value of "--name value", or NULL; exits with 2 when the arguments are no such pairs. */
+static const char *text_option(int argc, char **argv, const char *name)
+{
+    const char *value = NULL;
+    for (int i = 1; i < argc; i += 2) {
+        if (strncmp(argv[i], "--", 2) != 0 || i + 1 == argc) exit(2);
+        if (strcmp(argv[i], name) == 0) value = argv[i + 1];
+    }
+    return value;
+}
+
 static uint64_t option(int argc, char **argv, const char *name, uint64_t value)
 {
-    for (int i = 1; i + 1 < argc; i += 2)
-        if (strcmp(argv[i], name) == 0 && tg_read_u64(argv[i + 1], strlen(argv[i + 1]), &value))
-            exit(2);
+    const char *text = text_option(argc, argv, name);
+    if (text && tg_read_u64(text, strlen(text), &value)) exit(2);
     return value;
 }
 
@@ -120,7 +130,13 @@ int main(int argc, char **argv)
         .connections = (int)connections,
     });
     tg_must(echo.server);
-    struct tg_listen_options listen = {.address = "127.0.0.1", .port = port, .label = "echo"};
+    const char *address = text_option(argc, argv, "--address");
+    struct tg_listen_options listen = {
+        .address = address ? address : "127.0.0.1",
+        .port = port,
+        .reuse_port = option(argc, argv, "--reuse-port", 0) != 0,
+        .label = "echo",
+    };
     if (tg_server_listen(echo.server, &listen, &port, &err)) {
         fprintf(stderr, "%s\n", err.text);
         return 3;

@@ -89,6 +89,40 @@ describe("a server on real sockets", function()
     assert.equal("cannot listen on 127.0.0.1 port " .. port .. ": the port is in use by another program", second.stderr[1])
   end)
 
+  it("refuses an address that is none, and one that is not ours", function()
+    for address, why in pairs({
+      ["localhost"] = '"localhost" is not an IPv4 or IPv6 address',
+      ["192.0.2.1"] = "cannot listen on 192.0.2.1 port 0: address not available",
+    }) do
+      local bad = process.start({ argv = { BUILD .. "/echo_server", "--address", address } })
+      assert.equal(3, bad:wait_exit(5000))
+      assert.equal(why, bad.stderr[1])
+    end
+  end)
+
+  it("shares a port with another process when both ask for it", function()
+    start({ "--reuse-port", "1" })
+    local argv = { BUILD .. "/echo_server", "--reuse-port", "1", "--port", tostring(port) }
+    local second = process.start({ argv = argv })
+    assert.is_truthy(second:wait_log({ event = "listening", port = port }, 5000))
+    for _ = 1, 20 do
+      echoes()
+    end
+    assert.equal(0, second:stop())
+  end)
+
+  it("takes IPv6 clients, and IPv4 ones by the same listener, each by its own address", function()
+    start({ "--address", "::" })
+    for _, host in ipairs({ "127.0.0.1", "::1" }) do
+      local raw = assert(wire.raw(port, host))
+      raw:send("nonsense\r\n\r\n")
+      assert.equal(400, raw:next_answer(1000).status)
+      raw:abort()
+      assert.is_truthy(server:wait_log({ event = "request_refused", address = host }, 1500))
+      loop.sleep(1100) -- a second line of this kind within a second would be held back
+    end
+  end)
+
   it("outlives clients that leave abruptly at any point", function()
     start()
     local message = frames.encode({ opcode = frames.BINARY, payload = ("x"):rep(1000000) })
