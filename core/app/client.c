@@ -1,6 +1,7 @@
 /* A client ties a connection to a session: the socket's backpressure on one side, the outbox on the
  * other. Frames move from the outbox to the connection only while the connection has room, so what
  * waits for a slow reader waits where it can still be merged or counted. */
+#include "app/client_class.h"
 #include "app/gateway_inner.h"
 #include "base/log.h"
 #include "stream/message_out.h"
@@ -140,7 +141,7 @@ static int client_prepare(struct tg_client *client, const struct tg_client_start
     if (rc) return rc;
     struct tg_channel *channel = tg_events_channel(gateway, client->watch);
     client->script_class =
-        tg_script_class_join(gateway->script, subject, start->identity->claims, start->query);
+        tg_client_class(gateway->script, subject, start->identity->claims, start->query);
     if (!channel || !client->script_class) return -TG_ENOMEM;
     struct tg_script_status rules;
     tg_script_status(gateway->script, &rules);
@@ -177,7 +178,7 @@ int tg_client_open(struct tg_gateway *gateway, const struct tg_client_start *sta
     tg_events_flush(gateway); /* a newcomer's snapshot shows only what was told */
     client->gateway = gateway;
     client->conn = start->conn;
-    (void)snprintf(client->id, sizeof client->id, "c%llu",
+    (void)snprintf(client->id, sizeof client->id, "%llu",
                    (unsigned long long)tg_conn_id(start->conn));
     (void)snprintf(client->address, sizeof client->address, "%s", start->request->address);
     int rc = client_prepare(client, start);

@@ -159,10 +159,28 @@ static void public_query(const char *query, char *out, size_t size)
     out[len] = '\0';
 }
 
+/* What is judged when the account is known to be the caller's: limits, and whether it exists. */
+static bool refused_by_account(struct visit *visit, const struct tg_identity *identity)
+{
+    const struct tg_gateway *gateway = visit->gateway;
+    const struct tg_config *config = gateway->config;
+    const struct tg_watch *watch = tg_scheduler_find(gateway->scheduler, visit->id);
+    if (tg_tally_of(&gateway->subjects, identity->subject) >= config->limits.per_subject ||
+        (watch && watch->viewers >= (uint32_t)config->limits.per_account)) {
+        refuse(visit, TG_REFUSE_TOO_MANY_CONNECTIONS, 30);
+        return true;
+    }
+    if (watch && !watch->account->known && watch->poll.end == TG_POLL_UNKNOWN) {
+        refuse(visit, config->auth.hide_unknown ? TG_REFUSE_NOT_OWNER : TG_REFUSE_UNKNOWN_ACCOUNT,
+               0);
+        return true;
+    }
+    return false;
+}
+
 static void websocket(struct visit *visit)
 {
     struct tg_gateway *gateway = visit->gateway;
-    const struct tg_config *config = gateway->config;
     struct tg_identity identity = {0};
     char events[2200], query[2048];
     if (strcmp(visit->request->method, "GET") != 0) {
@@ -170,7 +188,8 @@ static void websocket(struct visit *visit)
         return;
     }
     if (!visit->request->websocket) {
-        refuse(visit, TG_REFUSE_UPGRADE_REQUIRED, 0);
+        bool malformed = visit->request->upgrade && visit->request->handshake_status == 400;
+        refuse(visit, malformed ? TG_REFUSE_INVALID_REQUEST : TG_REFUSE_UPGRADE_REQUIRED, 0);
         return;
     }
     if (path_id(visit, "/ws/account/", "") < 0) {
@@ -183,14 +202,7 @@ static void websocket(struct visit *visit)
         return;
     }
     if (!admitted(visit) || !judged(visit, &identity)) return;
-    const struct tg_watch *watch = tg_scheduler_find(gateway->scheduler, visit->id);
-    if (tg_tally_of(&gateway->subjects, identity.subject) >= config->limits.per_subject ||
-        (watch && watch->viewers >= (uint32_t)config->limits.per_account)) {
-        refuse(visit, TG_REFUSE_TOO_MANY_CONNECTIONS, 30);
-    } else if (watch && !watch->account->known && watch->poll.end == TG_POLL_UNKNOWN) {
-        refuse(visit, config->auth.hide_unknown ? TG_REFUSE_NOT_OWNER : TG_REFUSE_UNKNOWN_ACCOUNT,
-               0);
-    } else {
+    if (!refused_by_account(visit, &identity)) {
         public_query(visit->request->query, query, sizeof query);
         struct tg_client_start start = {
             visit->conn, visit->request, visit->id, n >= 0 ? events : NULL, query, &identity};
@@ -209,6 +221,10 @@ static void snapshot(struct visit *visit)
         return;
     }
     if (!admitted(visit) || !judged(visit, &identity)) return;
+    if (refused_by_account(visit, &identity)) {
+        tg_identity_fini(&identity);
+        return;
+    }
     tg_events_flush(gateway);
     struct tg_watch *watch = NULL;
     int rc = tg_scheduler_view(gateway->scheduler, visit->id, identity.subject, &watch);
@@ -272,7 +288,7 @@ void tg_routes_request(void *ctx, struct tg_conn *conn, const struct tg_request 
     struct visit visit = {.gateway = ctx, .conn = conn, .request = request};
     bool admin = !strcmp(request->listener, "admin");
     const char *path = request->path;
-    (void)snprintf(visit.reference, sizeof visit.reference, "c%llu",
+    (void)snprintf(visit.reference, sizeof visit.reference, "%llu",
                    (unsigned long long)tg_conn_id(conn));
     bool page =
         !strcmp(path, "/health") || !strcmp(path, "/ready") || (admin && !strcmp(path, "/metrics"));

@@ -49,17 +49,16 @@ static void set_state(struct tg_watch *watch, enum tg_source_state state)
     watch->since_wall_ms = tg_wall_ms(scheduler->options.clock);
 }
 
-/* The account's place within the interval: multiples of the golden ratio never bunch. A beat that
- * would come before half an interval is over is left out: it is the one that was just made late, or
- * before its time. */
+/* The account's place within the interval: multiples of the golden ratio never bunch. The first
+ * poll comes at once and so off the grid; the second may follow it closely, which costs one poll,
+ * and never later than an interval, which would cost the client the promise of a second. */
 static int64_t next_beat(const struct tg_watch *watch, int64_t after_ms)
 {
     int64_t interval = watch->scheduler->options.interval_ms;
     double turn = (double)watch->account->slot * 0.6180339887498949;
     int64_t phase = (int64_t)((turn - (double)(int64_t)turn) * (double)interval);
     int64_t past = (after_ms % interval - phase + interval) % interval;
-    int64_t wait = interval - past;
-    return after_ms + (wait * 2 < interval ? wait + interval : wait);
+    return after_ms + interval - past;
 }
 
 static void schedule(struct tg_watch *watch, int64_t at_ms)
@@ -166,12 +165,11 @@ static void good(struct tg_watch *watch)
         return;
     }
     if (tg_backoff_ok(&watch->backoff)) schedule(watch, next_beat(watch, now_of(scheduler)));
-    bool changed = watch->state != TG_SOURCE_CONNECTED;
+    enum tg_source_state before = watch->state;
     set_state(watch, TG_SOURCE_CONNECTED);
-    if (changed) {
-        tg_info("source", "live", tg_s("account", watch->account->id));
-        options->host->status(options->ctx, watch, NULL, NULL, -1);
-    }
+    if (before == TG_SOURCE_RECONNECTING || before == TG_SOURCE_ERROR)
+        tg_info("source", "live_again", tg_s("account", watch->account->id));
+    if (before != TG_SOURCE_CONNECTED) options->host->status(options->ctx, watch, NULL, NULL, -1);
     options->host->fresh(options->ctx, watch, first);
 }
 

@@ -115,6 +115,8 @@ static void write_connections(const struct tg_gateway *gateway, struct tg_buf *o
     metric(out, "tidegate_http_connections", "gauge", "open connections that speak HTTP",
            net->open_http);
     metric(out, "tidegate_accepted_total", "counter", "connections accepted", net->accepted);
+    metric(out, "tidegate_turned_away_total", "counter",
+           "connections over limits.connections, answered 503", net->refused_full);
     metric(out, "tidegate_upgrades_total", "counter", "WebSocket handshakes accepted",
            net->upgrades);
     metric(out, "tidegate_requests_total", "counter", "HTTP requests", net->requests);

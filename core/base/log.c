@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/redact.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -83,7 +84,16 @@ static bool released(const char *module, const char *event, int64_t *held)
     return true;
 }
 
-static void put_json(struct tg_buf *line, const char *head[4], const struct tg_kv *fields)
+/* The text as it may be shown: whatever looks like a token is masked, wherever it came from. */
+static const char *masked(struct tg_buf *scratch, const char *text)
+{
+    tg_buf_clear(scratch);
+    tg_redact(scratch, text, strlen(text));
+    return scratch->failed || !scratch->data ? "" : scratch->data;
+}
+
+static void put_json(struct tg_buf *line, struct tg_buf *scratch, const char *head[4],
+                     const struct tg_kv *fields)
 {
     static const char *const names[4] = {"time", "level", "module", "event"};
     tg_buf_putc(line, '{');
@@ -94,7 +104,7 @@ static void put_json(struct tg_buf *line, const char *head[4], const struct tg_k
     for (; fields->key; fields++) {
         tg_json_key(line, fields->key);
         if (fields->text)
-            tg_json_string(line, fields->text, strlen(fields->text));
+            tg_json_text(line, masked(scratch, fields->text));
         else
             tg_json_i64(line, fields->number);
     }
@@ -112,13 +122,14 @@ static void put_plain(struct tg_buf *line, const char *text)
     }
 }
 
-static void put_text(struct tg_buf *line, const char *head[4], const struct tg_kv *fields)
+static void put_text(struct tg_buf *line, struct tg_buf *scratch, const char *head[4],
+                     const struct tg_kv *fields)
 {
     tg_buf_printf(line, "%.8s %-5s %s %s", head[0] + 11, head[1], head[2], head[3]);
     for (; fields->key; fields++) {
         tg_buf_printf(line, " %s=", fields->key);
         if (fields->text)
-            put_plain(line, fields->text);
+            put_plain(line, masked(scratch, fields->text));
         else
             tg_buf_printf(line, "%lld", (long long)fields->number);
     }
@@ -129,7 +140,7 @@ static void put(const char *level, const char *module, const char *event, int64_
                 const struct tg_kv *fields)
 {
     char time[TG_ISO8601_SIZE];
-    struct tg_buf line = {0};
+    struct tg_buf line = {0}, scratch = {0};
     struct tg_kv all[32];
     size_t n = 0;
     for (; fields->key && n < 30; fields++)
@@ -139,15 +150,16 @@ static void put(const char *level, const char *module, const char *event, int64_
     tg_iso8601_write(time, tg_wall_ms(the_clock()));
     const char *head[4] = {time, level, module, event};
     if (logger.format == TG_LOG_JSON)
-        put_json(&line, head, all);
+        put_json(&line, &scratch, head, all);
     else
-        put_text(&line, head, all);
+        put_text(&line, &scratch, head, all);
     FILE *out = logger.out ? logger.out : stderr;
     if (!line.failed) {
         (void)fwrite(line.data, 1, line.len, out);
         (void)fflush(out);
     }
     tg_buf_fini(&line);
+    tg_buf_fini(&scratch);
 }
 
 void tg_log_write(enum tg_log_level level, const char *module, const char *event,

@@ -96,8 +96,6 @@ int tg_script_load(struct tg_script *script, struct tg_err *err)
     if (rc) {
         script->reloads_failed++;
         tg_copy(script->last_error, sizeof script->last_error, why.text, strlen(why.text));
-        tg_error("rules", "load_failed", tg_s("message", why.text),
-                 tg_i("generation", script->number));
         return tg_fail(err, -rc, "%s", why.text);
     }
     candidate->number = ++script->number;

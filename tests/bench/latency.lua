@@ -28,7 +28,6 @@ file:write(([[return {
   limits = { per_address = 100000, per_subject = 100000, handshakes_per_second = 100000 }, log = { format = "json" },
 }]]):format(service.port, secret))
 file:close()
-local ok_gateway
 local gateway = process.start({ argv = { build .. "/tidegate", "serve", "--config", path } })
 local public = assert(gateway:wait_log({ event = "listening", listener = "public" }, 10000))
 local admin = assert(gateway:wait_log({ event = "listening", listener = "admin" }, 10000))
