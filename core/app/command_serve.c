@@ -84,9 +84,9 @@ const struct tg_command tg_command_serve = {
     .name = "serve",
     .operands = "",
     .summary = "Run the gateway",
-    .details = "SIGHUP reads configuration, keys and rules again; SIGTERM and SIGINT drain the\n"
-               "clients and stop. Without --config it shows a simulated market on loopback and\n"
-               "prints how to connect.\n",
+    .details = "SIGHUP reads keys, ownership, rules and the limits of new connections again;\n"
+               "SIGTERM and SIGINT drain the clients and stop. Without --config it shows a\n"
+               "simulated market on loopback and prints how to connect.\n",
     .options = options,
     .run = run,
 };
