@@ -6,9 +6,9 @@ local loop = require("support.loop")
 local rest = require("support.rest")
 local wire = require("support.wire")
 
-local WARM, ROUNDS, CLIENTS, ACCOUNTS = 20, 40, 50, 97
+local WARM, ROUNDS, CLIENTS, ACCOUNTS = 20, 80, 50, 97
 
-describe("two thousand clients", function()
+describe("five thousand clients", function()
   local service, gateway, token
 
   setup(function()
