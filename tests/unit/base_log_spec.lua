@@ -101,6 +101,18 @@ describe("log", function()
     end
   end)
 
+  it("masks whatever looks like a token, in both forms, wherever it was put", function()
+    local jws = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+    write(INFO, "refused", { "path", "/ws/account/" .. jws }, { "reason", "token=" .. jws .. "&x=1" })
+    C.tg_log_setup(INFO, TEXT, file)
+    write(INFO, "refused", { "path", "/ws/account/" .. jws })
+    local written = lines()
+    assert.equal(2, #written)
+    assert.equal("/ws/account/[redacted]", members(written[1]).path)
+    assert.equal("token=[redacted]&x=1", members(written[1]).reason)
+    assert.equal("22:13:20 info  test refused path=/ws/account/[redacted]", written[2])
+  end)
+
   it("moves no terminal's cursor in its text form", function()
     C.tg_log_setup(INFO, TEXT, file)
     write(INFO, "hostile", { "value", "a\27[2Jb\nc\127d\194\155e\194\133f é \194" }, { "n", -5 })
