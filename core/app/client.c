@@ -17,6 +17,7 @@ struct tg_client {
     struct tg_watch *watch;
     struct tg_identity identity;
     uint32_t script_class;
+    char *query; /* a new token makes a new class of it */
     char id[24], address[64];
 };
 
@@ -62,6 +63,17 @@ static void on_close(struct tg_session *session, int code, const char *reason, b
         tg_conn_close(client->conn, code, reason);
 }
 
+/* Filters judge by the claims of the token in force, not of the one that opened the door. */
+static bool reclass(struct tg_client *client, const struct tg_identity *identity)
+{
+    struct tg_script *script = client->gateway->script;
+    uint32_t fresh = tg_client_class(script, identity->subject, identity->claims, client->query);
+    if (!fresh) return false;
+    tg_script_class_leave(script, client->script_class);
+    client->script_class = fresh;
+    return true;
+}
+
 static void on_auth(struct tg_session *session, const char *token, size_t len,
                     struct tg_session_auth *answer)
 {
@@ -78,6 +90,10 @@ static void on_auth(struct tg_session *session, const char *token, size_t len,
     } else if (result == TG_AUTH_OK) {
         result = tg_auth_owns(gateway->auth, &fresh, client->watch->account->id);
         answer->message = "the account is not the token's";
+    }
+    if (result == TG_AUTH_OK && !reclass(client, &fresh)) {
+        result = TG_AUTH_UNAVAILABLE;
+        answer->message = "the token cannot be taken now";
     }
     tg_audit("auth", result == TG_AUTH_OK ? "token_replaced" : "token_refused",
              tg_s("connection", client->id), tg_s("subject", client->identity.subject),
@@ -128,6 +144,7 @@ static void client_free(struct tg_client *client)
     if (client->watch) tg_scheduler_leave(client->watch);
     if (client->script_class) tg_script_class_leave(gateway->script, client->script_class);
     tg_identity_fini(&client->identity);
+    free(client->query);
     free(client);
 }
 
@@ -140,9 +157,11 @@ static int client_prepare(struct tg_client *client, const struct tg_client_start
     int rc = tg_scheduler_view(gateway->scheduler, start->account_id, subject, &client->watch);
     if (rc) return rc;
     struct tg_channel *channel = tg_events_channel(gateway, client->watch);
+    client->query = strdup(start->query);
+    if (!channel || !client->query) return -TG_ENOMEM;
     client->script_class =
         tg_client_class(gateway->script, subject, start->identity->claims, start->query);
-    if (!channel || !client->script_class) return -TG_ENOMEM;
+    if (!client->script_class) return -TG_ENOMEM;
     struct tg_script_status rules;
     tg_script_status(gateway->script, &rules);
     struct tg_session_options options = {
