@@ -82,8 +82,7 @@ function Gateway:configure(changes)
 end
 
 -- Starts the gateway with the sections of gateway.lua that `config` names; the rest is what a spec needs to be quick.
--- `options.files` are written into its folder first (name → text), `{here}` in a value of `config.rules.path` is not
--- needed: relative paths of the configuration start there.
+-- `options.files` are written into its folder first (name → text); relative paths of the configuration start there.
 function gateway_of.start(config, options)
   options = options or {}
   local self = setmetatable({ folder = gateway_of.folder(), secret = {} }, Gateway)
