@@ -5,6 +5,7 @@
 --   local client = gateway:connect("demo-1")
 --   gateway:metric('tidegate_refused_total{code="NOT_OWNER"}')
 --   assert.equal(0, gateway:stop())
+local ffi = require("ffi")
 local uv = require("luv")
 local json = require("dkjson")
 local jws = require("support.jws")
@@ -12,11 +13,14 @@ local loop = require("support.loop")
 local process = require("support.process")
 local wire = require("support.wire")
 
+ffi.cdef("int kill(int pid, int signal);")
+
 local gateway_of = {}
 local Gateway = {}
 Gateway.__index = Gateway
 
 local START_MS = 15000
+local guards = {}
 
 local root = os.getenv("TIDEGATE_SOURCE") or uv.cwd()
 local build = os.getenv("TIDEGATE_BUILD") or "build"
@@ -111,6 +115,12 @@ function gateway_of.start(config, options)
       ASAN_OPTIONS = gateway_of.sanitized and "detect_leaks=1:exitcode=99" or false,
     },
   })
+  -- A spec that fails half way leaves no gateway behind: it ends with the interpreter at the latest.
+  local guard = newproxy(true)
+  guards[#guards + 1] = guard
+  getmetatable(guard).__gc = function()
+    if self.process:alive() then ffi.C.kill(self.process.pid, 9) end
+  end
   local ready, why = self.process:wait_log({ event = "ready" }, START_MS)
   if not ready then
     self:kill()
