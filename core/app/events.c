@@ -105,6 +105,17 @@ void tg_events_flush(struct tg_gateway *gateway)
     tg_histogram_note(&gateway->counters.rules, tg_mono_us() - begun);
 }
 
+void tg_events_due(struct tg_gateway *gateway)
+{
+    int64_t served_ms = tg_wall_ms(gateway->clock) - gateway->config->source.interval_ms;
+    size_t cursor = 0;
+    tg_events_flush(gateway); /* what a poll has brought is told first */
+    for (struct tg_watch *watch; (watch = tg_scheduler_next(gateway->scheduler, &cursor));) {
+        int64_t wake_ms = watch->account->wake_wall_ms;
+        if (wake_ms && wake_ms <= served_ms) tg_script_due(gateway->script, watch->account);
+    }
+}
+
 int tg_events_snapshot(struct tg_gateway *gateway, struct tg_watch *watch, struct tg_buf *out)
 {
     struct tg_buf members = {0};

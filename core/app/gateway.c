@@ -37,7 +37,7 @@ static void on_tick(uv_timer_t *timer)
     if (gateway->draining) tg_drain_step(gateway, now);
 }
 
-/* Once a second: owners may have changed. */
+/* Once a second: owners may have changed, and rules may wait for polls that do not come. */
 static void on_slow(uv_timer_t *timer)
 {
     struct tg_gateway *gateway = timer->data;
@@ -50,6 +50,7 @@ static void on_slow(uv_timer_t *timer)
         tg_gateway_fault(gateway, err.text);
         tg_warn("auth", "owners_refused", tg_s("reason", err.text));
     }
+    tg_events_due(gateway);
 }
 
 static void on_check(uv_check_t *handle)

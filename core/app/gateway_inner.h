@@ -113,6 +113,9 @@ void tg_events_ended(void *ctx, struct tg_watch *watch);
 /* Runs the rules over the accounts that were polled in this turn. */
 void tg_events_flush(struct tg_gateway *gateway);
 
+/* Runs what `every` held back where no poll came by to do it: an interval after its time. */
+void tg_events_due(struct tg_gateway *gateway);
+
 /* Appends the snapshot message of a watch; -TG_EAGAIN before its first good poll. */
 int tg_events_snapshot(struct tg_gateway *gateway, struct tg_watch *watch, struct tg_buf *out);
 
