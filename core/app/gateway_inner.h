@@ -49,7 +49,7 @@ struct tg_gateway {
     struct tg_channel_names names; /* point into the script's envelope */
     int64_t started_wall_ms, started_mono_ms;
     bool ready, draining;
-    int64_t drain_until_ms, drain_next_ms, drain_step_ms;
+    int64_t drain_until_ms, drain_next_us, drain_step_us;
     int exit_code;
     struct {
         uint64_t events_ordered, events_latest, events_lost, snapshots, queue_high;

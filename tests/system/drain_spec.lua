@@ -50,6 +50,28 @@ describe("SIGTERM", function()
     assert.is_nil(gateway:log_text():find("handle_left_open", 1, true))
   end)
 
+  it("spreads the closes over half its bound, however many clients there are", function()
+    start({ limits = { drain_seconds = 1, close_seconds = 1, per_subject = 1000, per_address = 1000 } })
+    local clients = {}
+    for i = 1, 600 do
+      clients[i] = assert(gateway:connect("demo-" .. i % 5 + 1, { query = "&events=none" }))
+    end
+    gateway.process:signal("sigterm")
+    assert.equal(0, (gateway.process:wait_exit(10000)))
+    local count, first, last = 0, nil, nil
+    for line in gateway:log_text():gmatch("[^\n]+") do
+      if line:find('"event":"closing"', 1, true) and line:find("draining", 1, true) then
+        last = tonumber(line:match('"time":"[^"]*:([%d.]+)Z"'))
+        first, count = first or last, count + 1
+      end
+    end
+    assert.equal(600, count)
+    assert.is_true((last - first) % 60 >= 0.3, "all were closed within " .. (last - first) % 60 .. " s")
+    for _, client in ipairs(clients) do
+      client:abort()
+    end
+  end)
+
   it("with nobody connected ends at once", function()
     start({ limits = { drain_seconds = 30 } })
     local begun = loop.now()
