@@ -69,11 +69,10 @@ void tg_events_fresh(void *ctx, struct tg_watch *watch, bool first)
         return;
     }
     if (gateway->fresh_count == gateway->fresh_cap) {
-        uint32_t cap = gateway->fresh_cap ? gateway->fresh_cap * 2 : 64;
+        uint32_t cap = gateway->fresh_cap * 2;
         struct tg_account **fresh = realloc(gateway->fresh, cap * sizeof *fresh);
         if (!fresh) {
             tg_events_flush(gateway); /* makes room at the price of a second entry into Lua */
-            if (!gateway->fresh_cap) return;
         } else {
             gateway->fresh = fresh;
             gateway->fresh_cap = cap;

@@ -149,6 +149,7 @@ static int open_scheduler(struct tg_gateway *gateway, struct tg_err *err)
         .store = gateway->store,
         .interval_ms = config->source.interval_ms,
         .grace_ms = config->source.grace_ms,
+        .stale_ms = (int64_t)config->source.interval_ms + config->source.timeout_ms,
         .maximum = (uint32_t)config->accounts.maximum,
         .backoff = {config->source.retry_first_ms, config->source.retries, config->source.probe_ms,
                     config->source.refused_first_ms, config->source.refused_max_ms},
@@ -280,7 +281,11 @@ int tg_gateway_run(const char *config_path, const struct tg_config *config)
     if (uv_loop_init(&gateway.loop)) return 3;
     start_handles(&gateway);
     gateway.store = tg_store_new();
-    int rc = gateway.store ? tg_setup_auth(config, gateway.clock, &gateway.auth, &err) : -TG_ENOMEM;
+    gateway.fresh_cap = 64; /* from here on it only grows, and what it holds is never dropped */
+    gateway.fresh = calloc(gateway.fresh_cap, sizeof *gateway.fresh);
+    int rc = gateway.store && gateway.fresh
+                 ? tg_setup_auth(config, gateway.clock, &gateway.auth, &err)
+                 : -TG_ENOMEM;
     if (!rc) rc = open_script(&gateway, &err);
     bool given = rc != 0; /* what failed so far stands in files of the operator */
     if (!rc) rc = open_source(&gateway, &err);

@@ -52,7 +52,7 @@ struct tg_gateway {
     int64_t drain_until_ms, drain_next_us, drain_step_us;
     int exit_code;
     struct {
-        uint64_t events_ordered, events_latest, events_lost, snapshots, queue_high;
+        uint64_t events_ordered, events_latest, events_lost, snapshots;
         uint64_t refused[TG_REFUSALS];
         struct tg_histogram rules; /* one run over the accounts of a turn */
     } counters;

@@ -74,6 +74,7 @@ static void failed(struct tg_watch *watch, enum tg_poll_end end, const char *cod
     struct tg_scheduler *scheduler = watch->scheduler;
     const struct tg_scheduler_host *host = scheduler->options.host;
     enum tg_source_state before = watch->state;
+    watch->unknown = end == TG_POLL_UNKNOWN;
     int64_t due = tg_backoff_fail(&watch->backoff, &scheduler->options.backoff, &scheduler->rng,
                                   end, retry_after_ms, now_of(scheduler));
     bool retrying = watch->backoff.state == TG_BACKOFF_RETRYING;
@@ -120,6 +121,21 @@ static void start(struct tg_watch *watch)
     scheduler->counters.in_flight++;
 }
 
+/* A poll that waits for its turn at a slow source has not failed, but what clients see has aged all
+ * the same: it must not be called live. */
+static void overdue(struct tg_watch *watch)
+{
+    const struct tg_scheduler_options *options = &watch->scheduler->options;
+    if (!options->stale_ms || watch->state != TG_SOURCE_CONNECTED ||
+        tg_watch_age_ms(watch) <= options->stale_ms)
+        return;
+    set_state(watch, TG_SOURCE_RECONNECTING);
+    tg_warn("source", "poll_overdue", tg_s("account", watch->account->id),
+            tg_i("age_ms", tg_watch_age_ms(watch)));
+    options->host->status(options->ctx, watch, "POLL_OVERDUE", "the source is slow to answer",
+                          options->interval_ms);
+}
+
 /* A beat: polls, or notes that the poll before still runs. */
 static void on_due(struct tg_timer *timer, int64_t now_ms)
 {
@@ -128,6 +144,7 @@ static void on_due(struct tg_timer *timer, int64_t now_ms)
     int64_t late = now_ms - watch->beat_ms;
     if (watch->polling) {
         scheduler->counters.skipped++;
+        overdue(watch);
         schedule(watch, next_beat(watch, now_ms));
         return;
     }
@@ -166,6 +183,7 @@ static void good(struct tg_watch *watch)
     }
     if (tg_backoff_ok(&watch->backoff)) schedule(watch, next_beat(watch, now_of(scheduler)));
     enum tg_source_state before = watch->state;
+    watch->unknown = false;
     set_state(watch, TG_SOURCE_CONNECTED);
     if (before == TG_SOURCE_RECONNECTING || before == TG_SOURCE_ERROR)
         tg_info("source", "live_again", tg_s("account", watch->account->id));

@@ -36,6 +36,7 @@ struct tg_watch {
     int64_t beat_ms;       /* when the poll that runs, or the next one, was due */
     int64_t started_us;
     bool polling, always;
+    bool unknown; /* the newest poll that ended said: no such account */
     uint32_t viewers;
     char subject[257];
     void *channel; /* the gateway's: the account's stream */
@@ -60,6 +61,8 @@ struct tg_scheduler_options {
     struct tg_source *source;
     struct tg_store *store;
     int64_t interval_ms, grace_ms;
+    int64_t
+        stale_ms; /* a state this old is not called live while a poll is still running; 0: never */
     uint32_t maximum; /* accounts polled at once */
     struct tg_backoff_policy backoff;
     struct tg_breaker_policy breaker;

@@ -55,14 +55,27 @@ static void write_rules(const struct tg_script_status *rules, struct tg_buf *out
     tg_json_close(out, '}');
 }
 
+/* Accounts that somebody asked for and no source has: they say nothing of the source's health. */
+static uint32_t unknown_accounts(const struct tg_gateway *gateway)
+{
+    uint32_t count = 0;
+    size_t cursor = 0;
+    for (const struct tg_watch *watch; (watch = tg_scheduler_next(gateway->scheduler, &cursor));)
+        count += watch->unknown;
+    return count;
+}
+
 bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
 {
     const struct tg_scheduler_counters *polls = tg_scheduler_counters(gateway->scheduler);
     struct tg_script_status rules;
     tg_script_status(gateway->script, &rules);
     uint32_t ill = polls->states[TG_SOURCE_ERROR] + polls->states[TG_SOURCE_RECONNECTING];
-    bool well = gateway->ready && !gateway->draining && rules.generation &&
-                !(polls->watches && ill == polls->watches);
+    uint32_t asked = polls->watches, unknown = unknown_accounts(gateway);
+    ill -= unknown < ill ? unknown : ill;
+    asked -= unknown;
+    bool well =
+        gateway->ready && !gateway->draining && rules.generation && !(asked && ill == asked);
     bool degraded = ill || *rules.last_error || tg_scheduler_circuit_open(gateway->scheduler);
     tg_json_open(out, '{');
     text_member(out, "status", !well ? "unhealthy" : degraded ? "degraded" : "healthy");
@@ -203,6 +216,8 @@ static void write_rule_metrics(const struct tg_gateway *gateway, struct tg_buf *
            gateway->counters.events_ordered);
     metric(out, "tidegate_events_latest_total", "counter", "events of the latest lane",
            gateway->counters.events_latest);
+    metric(out, "tidegate_snapshots_total", "counter", "snapshots made",
+           gateway->counters.snapshots);
     metric(out, "tidegate_events_lost_total", "counter",
            "events that no memory was left for; the epoch changed", gateway->counters.events_lost);
 }

@@ -227,6 +227,23 @@ describe("scheduler", function()
       assert.is_truthy(running.slow)
     end)
 
+    it("and a poll that does not end is not called live for longer than it may take", function()
+      options.stale_ms = 3000
+      start()
+      local watch = view("a")
+      go(20)
+      finish("a")
+      go(2500)
+      assert.equal("live", ffi.string(C.tg_watch_status(watch)))
+      log = {}
+      go(2000)
+      assert.equal("reconnecting", ffi.string(C.tg_watch_status(watch)))
+      assert.equal(1, #log)
+      assert.is_truthy(log[1]:find("reconnecting a POLL_OVERDUE 1000", 1, true), log[1])
+      finish("a")
+      assert.equal("live", ffi.string(C.tg_watch_status(watch)))
+    end)
+
     it("late, when the loop stood still, and counts it", function()
       start()
       answer = always(OK)
