@@ -22,7 +22,8 @@ static bool ask(struct asking *asking, lua_CFunction body, uint32_t rule)
     struct tg_generation *generation = asking->generation;
     struct tg_leash_report report;
     struct tg_err err = {{0}};
-    tg_leash_enter(generation->vm.L, generation->options.budget_ms);
+    tg_leash_enter(generation->vm.L, generation->options.budget_ms,
+                   generation->options.interpreted);
     tg_leash_begin();
     int rc = tg_vm_call(&generation->vm, body, asking, &err);
     tg_leash_leave(&report);

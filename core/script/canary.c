@@ -34,7 +34,7 @@ bool tg_canary_dies(void)
     struct tg_leash_report report;
     lua_State *L = luaL_newstate();
     if (!L) return false;
-    tg_leash_enter(L, BUDGET_MS);
+    tg_leash_enter(L, BUDGET_MS, false);
     tg_leash_begin();
     int rc = lua_cpcall(L, run, NULL);
     tg_leash_leave(&report);

@@ -47,6 +47,7 @@ static struct {
     uint32_t rung;            /* atomic: the serial the bell was last rung for */
     lua_State *L;             /* VM thread only, handler included */
     lua_State *profiled;
+    bool counted;         /* the VM that is entered is held by the interpreter's hook */
     uint32_t hook_serial; /* without the bell: the call that the hook is timing */
     int64_t hook_since_us;
     bool quota_spent;
@@ -261,7 +262,7 @@ void tg_leash_forget(lua_State *L)
     leash.profiled = NULL;
 }
 
-void tg_leash_enter(lua_State *L, int budget_ms)
+void tg_leash_enter(lua_State *L, int budget_ms, bool interpreted)
 {
     tg_must(!leash.L);
     if (!pthread_equal(leash.vm_thread, pthread_self())) {
@@ -271,7 +272,8 @@ void tg_leash_enter(lua_State *L, int budget_ms)
     memset(&leash.report, 0, sizeof leash.report);
     __atomic_store_n(&word.serial, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&leash.budget_ms, budget_ms, __ATOMIC_RELAXED);
-    if (leash.rings) {
+    leash.counted = interpreted || !leash.rings;
+    if (!leash.counted) {
         profile(L);
     } else {
         (void)luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
@@ -289,7 +291,7 @@ void tg_leash_leave(struct tg_leash_report *out)
     __atomic_store_n(&word.serial, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&leash.inside, 0, __ATOMIC_SEQ_CST);
     leash.L = NULL;
-    if (!leash.rings || leash.report.rung) lua_sethook(L, NULL, 0, 0);
+    if (leash.counted || leash.report.rung) lua_sethook(L, NULL, 0, 0);
     *out = leash.report;
 }
 

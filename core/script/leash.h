@@ -33,8 +33,11 @@ struct tg_leash_report {
 };
 
 /* Around every call of rules in a VM, on the thread that calls: a rule call (one `serial`) may burn
- * `budget_ms` of processor time. Not nested. */
-void tg_leash_enter(lua_State *L, int budget_ms);
+ * `budget_ms` of processor time. Not nested. The bell serves one VM at a time, and moving it to
+ * another throws away the traces of both: a VM that works beside the live one (a candidate, the
+ * hooks of the configuration) is entered `interpreted`, held by the interpreter's own hook with the
+ * JIT off, and leaves the bell where it is. A VM is always entered the same way. */
+void tg_leash_enter(lua_State *L, int budget_ms, bool interpreted);
 void tg_leash_leave(struct tg_leash_report *out);
 
 /* Stops the call that is running in this VM, if one is, at once and for the memory; from within an

@@ -216,7 +216,8 @@ static void walk(struct tg_generation *generation)
     work->leash->cursor = 0;
     for (uint32_t round = 0; work->leash->cursor < work->count && round <= work->count; round++) {
         err.text[0] = '\0';
-        tg_leash_enter(generation->vm.L, generation->options.budget_ms);
+        tg_leash_enter(generation->vm.L, generation->options.budget_ms,
+                       generation->options.interpreted);
         int rc = tg_vm_call(&generation->vm, beat, generation, &err);
         tg_leash_leave(&report);
         if (!rc) break;

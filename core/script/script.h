@@ -41,6 +41,8 @@ struct tg_script_options {
     int rest_after_faults; /* faults in a row of one rule on one account … */
     int rest_seconds;      /* … and how long it rests there */
     bool ids_as_text;
+    bool
+        interpreted; /* the JIT stays off: for an engine that works beside the live one (leash.h) */
     const char *settings; /* JSON object {"file": {"option": value}}: what `option` answers instead
                            * of its default; NULL = nothing */
     const struct tg_clock *clock;

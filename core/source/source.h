@@ -19,6 +19,17 @@ enum tg_poll_end {
 };
 
 struct tg_poll;
+struct tg_http_source_header;
+
+/* Where an account is found, as the configuration's `route` says. All borrowed; what is NULL or 0
+ * is the source's own. */
+struct tg_route {
+    const char *source; /* the name of the source */
+    const char *login;  /* MT5 login; NULL: the account's id is the login */
+    const char *url;    /* replaces the source's url */
+    const struct tg_http_source_header *headers; /* beside the source's; of one name, these */
+    int headers_count;
+};
 
 /* What a poll needs to know from its owner. */
 struct tg_poll_ops {
@@ -33,10 +44,11 @@ struct tg_poll_ops {
  * and runs at most one at a time per account. */
 struct tg_poll {
     const struct tg_poll_ops *ops;
-    const char *account_id;    /* borrowed; checked against protocol.md's alphabet */
-    const char *subject;       /* token subject of the first viewer, for headers; may be "" */
-    int64_t deals_since_ms;    /* UTC; deals from here on are of interest */
-    struct tg_records records; /* filled by the driver; owned by the poll's owner */
+    const char *account_id;       /* borrowed; checked against protocol.md's alphabet */
+    const struct tg_route *route; /* NULL: the source's own url, and the account's id as login */
+    const char *subject;          /* token subject of the first viewer, for headers; may be "" */
+    int64_t deals_since_ms;       /* UTC; deals from here on are of interest */
+    struct tg_records records;    /* filled by the driver; owned by the poll's owner */
 
     enum tg_poll_end end; /* valid in `done` */
     char code[48];        /* a short upper-case code of the failure, "" when OK */
