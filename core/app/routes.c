@@ -1,6 +1,7 @@
 /* Requests are judged before anything is promised, in the order of the protocol: well-formed, path
  * and id, capacity and rate, token, ownership. What a refusal looks like is the same whatever
  * refused, and an account that does not exist looks like one that is somebody else's. */
+#include "app/admin.h"
 #include "app/gateway_inner.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -20,6 +21,12 @@ struct visit {
     char reference[24];
 };
 
+/* What is allowed at the path of a request that was refused for its method. */
+static const char *allowed(const struct visit *visit)
+{
+    return strncmp(visit->request->path, "/ws/", 4) == 0 ? "GET" : "GET, HEAD";
+}
+
 static void refuse(struct visit *visit, enum tg_refusal refusal, int retry_after_s)
 {
     struct tg_gateway *gateway = visit->gateway;
@@ -36,14 +43,15 @@ static void refuse(struct visit *visit, enum tg_refusal refusal, int retry_after
         return;
     }
     tg_refusal_body(&body, refusal, retry_after_s, visit->reference);
-    tg_conn_answer(visit->conn, &(struct tg_answer){
-                                    .status = row->status,
-                                    .body = body.data,
-                                    .len = body.len,
-                                    .retry_after_s = retry_after_s,
-                                    .allow = refusal == TG_REFUSE_METHOD_NOT_ALLOWED ? "GET" : NULL,
-                                    .no_store = true,
-                                });
+    tg_conn_answer(visit->conn,
+                   &(struct tg_answer){
+                       .status = row->status,
+                       .body = body.data,
+                       .len = body.len,
+                       .retry_after_s = retry_after_s,
+                       .allow = refusal == TG_REFUSE_METHOD_NOT_ALLOWED ? allowed(visit) : NULL,
+                       .no_store = true,
+                   });
     tg_buf_fini(&body);
 }
 
@@ -292,10 +300,17 @@ void tg_routes_request(void *ctx, struct tg_conn *conn, const struct tg_request 
                    (unsigned long long)tg_conn_id(conn));
     bool page =
         !strcmp(path, "/health") || !strcmp(path, "/ready") || (admin && !strcmp(path, "/metrics"));
+    bool call = admin && tg_admin_owns(path);
     bool rest = !admin && starts(path, "/api/account/") && ends(path, "/snapshot");
     bool socket = !admin && starts(path, "/ws/account/");
-    if (!page && !rest && !socket) {
+    if (!page && !rest && !socket && !call) {
         refuse(&visit, TG_REFUSE_NOT_FOUND, 0);
+    } else if (call && !admin_allowed(&visit)) {
+        tg_audit("admin", "refused", tg_s("path", path), tg_s("address", request->address),
+                 tg_s("reason", "without the token"));
+        refuse(&visit, TG_REFUSE_AUTH_REQUIRED, 0);
+    } else if (call) {
+        tg_admin_request(ctx, conn, request, visit.reference);
     } else if (socket) {
         websocket(&visit);
     } else if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {

@@ -34,10 +34,7 @@ static bool ask(struct asking *asking, lua_CFunction body, uint32_t rule)
         tg_generation_mute(generation, rule, "it ran longer than rules.budget_ms", report.where);
     } else {
         generation->work.tallies[rule].faults++;
-        tg_warn("rules", "fault", tg_s("rule", generation->rules[rule].name),
-                tg_s("file", generation->rules[rule].path),
-                tg_s("account", asking->account ? asking->account->id : ""),
-                tg_s("message", err.text));
+        tg_generation_fault(generation, rule, asking->account ? asking->account->id : "", err.text);
     }
     return false;
 }

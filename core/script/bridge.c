@@ -133,11 +133,9 @@ static int speak_text(struct tgl_work *work, int rule)
 static void fault(struct tgl_work *work, int rule, const char *text)
 {
     struct tg_generation *generation = generation_of(work);
-    const struct tg_rule *at = rule_at(generation, rule);
     const struct tg_account *account = tg_run_account(generation);
-    if (at)
-        tg_warn("rules", "fault", tg_s("rule", at->name), tg_s("file", at->path),
-                tg_s("account", account ? account->id : ""), tg_s("message", text));
+    if (rule_at(generation, rule))
+        tg_generation_fault(generation, (uint32_t)rule, account ? account->id : "", text);
 }
 
 static void note(struct tgl_work *work, const char *file, const char *text)

@@ -4,32 +4,22 @@
  * are compiled only when they run hot. */
 #include "script/generation.h"
 
-#include "base/log.h"
 #include "base/text.h"
 #include "script/leash.h"
 #include "script/native.h"
 
 #include <lauxlib.h>
-#include <luajit.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LOAD_QUOTA 1000000     /* instructions of one file */
-#define MIGRATE_QUOTA 10000000 /* of all migrations of a load */
-
-/* Times the cap: the search for who holds the memory notes every value it has seen, which takes up
- * to three times what the smallest values themselves take. */
-#define SEARCH_ROOM 4
+#define LOAD_QUOTA 1000000 /* instructions of one file */
 
 /* One call of an entry of boot.lua while the set is being built. */
 struct building {
     struct tg_generation *generation;
     const struct tg_rule_file *file;
-    const char *name, *text;
-    size_t len;
-    int entry;
-    bool flag;
+    bool builtin; /* only the snapshot rule of the file is wanted */
 };
 
 static int boot(lua_State *L)
@@ -66,7 +56,7 @@ static int load_file(lua_State *L)
     lua_pushlstring(L, file->text, file->len);
     lua_pushstring(L, file->name);
     lua_pushstring(L, file->path);
-    lua_pushboolean(L, building->flag);
+    lua_pushboolean(L, building->builtin);
     lua_call(L, 4, 0);
     return 0;
 }
@@ -106,9 +96,9 @@ static int load_files(struct tg_generation *generation, const struct tg_ruleset 
     int rc = tg_ruleset_read(&builtin, NULL, 0, err);
     if (rc) return rc;
     for (uint32_t i = 0; i < set->count + builtin.count && !rc; i++) {
-        building.flag = i >= set->count;
-        building.file = building.flag ? &builtin.files[i - set->count] : &set->files[i];
-        if (building.flag && strcmp(building.file->name, "snapshot.lua") != 0) continue;
+        building.builtin = i >= set->count;
+        building.file = building.builtin ? &builtin.files[i - set->count] : &set->files[i];
+        if (building.builtin && strcmp(building.file->name, "snapshot.lua") != 0) continue;
         tg_leash_quota(generation->vm.L, LOAD_QUOTA);
         rc = tg_vm_call(&generation->vm, load_file, &building, err);
         if (tg_leash_quota_end(generation->vm.L) && !rc) rc = LUA_ERRRUN;
@@ -179,114 +169,4 @@ void tg_generation_free(struct tg_generation *generation)
     tg_buf_fini(&generation->scratch);
     tg_json_fini(&generation->json);
     free(generation);
-}
-
-static int save(lua_State *L)
-{
-    struct building *building = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, building->entry);
-    lua_call(L, 0, 1);
-    building->text = lua_tolstring(L, -1, &building->len);
-    luaL_ref(L, LUA_REGISTRYINDEX); /* holds the text until the VM is closed */
-    return 0;
-}
-
-static int restore(lua_State *L)
-{
-    const struct building *building = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, building->entry);
-    lua_pushlstring(L, building->text, building->len);
-    lua_call(L, 1, 0);
-    return 0;
-}
-
-int tg_generation_inherit(struct tg_generation *generation, struct tg_generation *from,
-                          struct tg_err *err)
-{
-    struct building building = {.generation = from, .entry = from->entries.save};
-    struct tg_err why = {{0}};
-    if (tg_vm_call(&from->vm, save, &building, &why)) {
-        /* A set that has filled its memory must still be replaceable. */
-        tg_error("rules", "memory_not_carried", tg_s("message", why.text));
-    } else {
-        building.entry = generation->entries.restore;
-        tg_leash_quota(generation->vm.L, MIGRATE_QUOTA);
-        int rc = tg_vm_call(&generation->vm, restore, &building, err);
-        if (tg_leash_quota_end(generation->vm.L) || rc) return -TG_EINVAL;
-    }
-    for (uint32_t i = 0; i < generation->rules_count; i++)
-        for (uint32_t k = 0; k < from->rules_count; k++)
-            if (from->work.tallies[k].muted &&
-                from->rules[k].file_hash == generation->rules[i].file_hash &&
-                !strcmp(from->rules[k].name, generation->rules[i].name))
-                generation->work.tallies[i].muted = 1;
-    tg_generation_aim(generation);
-    return 0;
-}
-
-void tg_generation_aim(struct tg_generation *generation)
-{
-    generation->watch = 0;
-    generation->on = 0;
-    generation->timed = false;
-    for (uint32_t i = 0; i < generation->rules_count; i++) {
-        if (generation->work.tallies[i].muted) continue;
-        generation->watch |= generation->rules[i].watch;
-        generation->on |= generation->rules[i].on;
-        generation->timed |= generation->rules[i].timed;
-    }
-}
-
-void tg_generation_mute(struct tg_generation *generation, uint32_t rule, const char *reason,
-                        const char *where)
-{
-    struct tgl_tally *tally = &generation->work.tallies[rule];
-    tally->faults++;
-    if (tally->muted) return;
-    tally->muted = 1;
-    tg_generation_aim(generation);
-    tg_error("rules", "rule_muted", tg_s("rule", generation->rules[rule].name),
-             tg_s("file", generation->rules[rule].path), tg_s("reason", reason),
-             tg_s("where", where));
-}
-
-static int heaviest(lua_State *L)
-{
-    struct building *building = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, building->generation->entries.heaviest);
-    lua_call(L, 0, 1);
-    building->entry = (int)lua_tointeger(L, -1);
-    return 0;
-}
-
-static int drop(lua_State *L)
-{
-    const struct building *building = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, building->generation->entries.drop);
-    lua_pushinteger(L, building->entry);
-    lua_call(L, 1, 0);
-    return 0;
-}
-
-uint32_t tg_generation_relieve(struct tg_generation *generation, uint32_t rule)
-{
-    struct tg_vm *vm = &generation->vm;
-    struct building building = {.generation = generation, .entry = (int)rule};
-    char reason[TG_MUTE_REASON];
-    tg_vm_collect(vm);
-    (void)snprintf(reason, sizeof reason, "the rules' memory was used up (%lld of %lld bytes left)",
-                   (long long)(vm->cap - vm->used), (long long)vm->cap);
-    if (vm->used > vm->cap / 4 * 3) {
-        vm->cap *= SEARCH_ROOM;
-        (void)tg_vm_call(vm, heaviest, &building, NULL);
-        if (building.entry < 0 || (uint32_t)building.entry >= generation->rules_count)
-            building.entry = (int)rule;
-        (void)tg_vm_call(vm, drop, &building, NULL);
-        /* Compiled code holds what it was compiled for. */
-        (void)luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
-        tg_vm_collect(vm);
-        vm->cap /= SEARCH_ROOM;
-    }
-    tg_generation_mute(generation, (uint32_t)building.entry, reason, "");
-    return (uint32_t)building.entry;
 }

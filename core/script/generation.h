@@ -19,8 +19,14 @@ enum {
     TG_ON_KINDS,
 };
 
-/* The moment's name, as `on` has it. */
-const char *tg_on_name(int kind);
+#define TG_MUTE_REASON 160
+#define TG_FAULT_TEXT 256
+
+/* Who silenced a rule: tgl_tally.muted. */
+enum {
+    TG_MUTED_BY_FAULT = 1,    /* until its file changes */
+    TG_MUTED_BY_OPERATOR = 2, /* until the operator takes it back */
+};
 
 /* A rule as C knows it. The strings are owned. */
 struct tg_rule {
@@ -30,6 +36,10 @@ struct tg_rule {
     uint64_t watch;       /* bits of account fields */
     uint32_t on;          /* bits of moment kinds */
     uint64_t file_hash;
+    char why[TG_MUTE_REASON], where[80]; /* it is muted */
+    bool hollow;                         /* its code was let go to free memory */
+    char last_fault[TG_FAULT_TEXT];
+    int64_t last_fault_wall_ms;
 };
 
 /* An event that Lua made and that is not emitted yet. */
@@ -105,11 +115,21 @@ int tg_generation_inherit(struct tg_generation *generation, struct tg_generation
 /* Computes the masks of the rules that are not muted. */
 void tg_generation_aim(struct tg_generation *generation);
 
-#define TG_MUTE_REASON 160
+/* The rule of that name, or NULL. */
+struct tg_rule *tg_generation_find(struct tg_generation *generation, const char *name);
 
-/* Silences a rule until its file changes, and says so in the log. */
+/* Silences a rule that went over its bounds until its file changes: a fault. */
 void tg_generation_mute(struct tg_generation *generation, uint32_t rule, const char *reason,
                         const char *where);
+
+/* Silences a rule for whoever `by` is (TG_MUTED_BY_…); lets it speak again. */
+void tg_generation_silence(struct tg_generation *generation, uint32_t rule, int by,
+                           const char *reason, const char *where);
+void tg_generation_unmute(struct tg_generation *generation, uint32_t rule);
+
+/* Counts nothing: notes what went wrong, for whoever asks, and writes it into the log. */
+void tg_generation_fault(struct tg_generation *generation, uint32_t rule, const char *account,
+                         const char *text);
 
 /* After the memory ran out in a call of `rule`: collects, finds the rule that holds most of what is
  * left (or, when little is left, takes the one that asked), mutes it, drops what it holds, and

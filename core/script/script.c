@@ -224,15 +224,44 @@ bool tg_script_rule(const struct tg_script *script, uint32_t index, struct tg_ru
     const struct tg_generation *generation = script->generation;
     if (!generation || index >= generation->rules_count) return false;
     const struct tgl_tally *tally = &generation->work.tallies[index];
+    const struct tg_rule *rule = &generation->rules[index];
     *out = (struct tg_rule_status){
-        .name = generation->rules[index].name,
-        .file = generation->rules[index].path,
+        .name = rule->name,
+        .file = rule->path,
+        .type = rule->type,
+        .lane = rule->lane,
+        .watch = rule->watch,
+        .on = rule->on,
         .calls = (uint64_t)tally->calls,
         .events = (uint64_t)tally->events,
         .faults = (uint64_t)tally->faults,
         .dropped = (uint64_t)tally->dropped,
         .nanoseconds = (int64_t)tally->nanoseconds,
         .muted = tally->muted != 0,
+        .why = rule->why,
+        .where = rule->where,
+        .last_fault = rule->last_fault,
+        .last_fault_wall_ms = rule->last_fault_wall_ms,
     };
     return true;
+}
+
+int tg_script_mute(struct tg_script *script, const char *name)
+{
+    struct tg_generation *generation = script->generation;
+    struct tg_rule *rule = generation ? tg_generation_find(generation, name) : NULL;
+    if (!rule) return -TG_ENOTFOUND;
+    tg_generation_silence(generation, (uint32_t)(rule - generation->rules), TG_MUTED_BY_OPERATOR,
+                          "muted by the operator", "");
+    return 0;
+}
+
+int tg_script_unmute(struct tg_script *script, const char *name)
+{
+    struct tg_generation *generation = script->generation;
+    struct tg_rule *rule = generation ? tg_generation_find(generation, name) : NULL;
+    if (!rule) return -TG_ENOTFOUND;
+    if (rule->hollow) return -TG_EINVAL;
+    tg_generation_unmute(generation, (uint32_t)(rule - generation->rules));
+    return 0;
 }

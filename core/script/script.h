@@ -119,11 +119,26 @@ struct tg_script_status {
 void tg_script_status(const struct tg_script *script, struct tg_script_status *out);
 
 struct tg_rule_status {
-    const char *name, *file;
+    const char *name, *file, *type;
+    enum tg_lane lane;
+    uint64_t watch; /* bits of account fields (model/field.h) */
+    uint32_t on;    /* bits of moments: see tg_on_name */
     uint64_t calls, events, faults, dropped;
     int64_t nanoseconds; /* spent in it, sampled */
     bool muted;
+    const char *why, *where; /* of the mute; "" when it is not muted, or the place is not known */
+    const char *last_fault;  /* its newest error; "" when there was none */
+    int64_t last_fault_wall_ms;
 };
 /* The status of rule `index`; false when there is none. The strings live as long as the generation.
  */
 bool tg_script_rule(const struct tg_script *script, uint32_t index, struct tg_rule_status *out);
+
+/* The name of moment bit `kind`, as `on` has it; NULL behind the last. */
+const char *tg_on_name(int kind);
+
+/* Silences a rule by name until it is unmuted, over reloads as well; lets it speak again, whoever
+ * silenced it. 0 (also when it is so already), -TG_ENOTFOUND, or -TG_EINVAL: its code was let go to
+ * free memory, only a reload brings it back. */
+int tg_script_mute(struct tg_script *script, const char *rule);
+int tg_script_unmute(struct tg_script *script, const char *rule);

@@ -164,6 +164,12 @@ function Gateway:admin(path, headers)
   return wire.http_get(self.admin_port, path, headers)
 end
 
+-- An admin call; `body` is JSON text or a table.
+function Gateway:call(method, path, body, headers)
+  if type(body) == "table" then body = next(body) and json.encode(body) or "{}" end
+  return wire.http({ port = self.admin_port, path = path, method = method, body = body, headers = headers })
+end
+
 function Gateway:health()
   return self:admin("/health").json
 end

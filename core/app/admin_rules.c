@@ -1,0 +1,155 @@
+/* The rules as their operator sees them, and what he may do to them while they run. */
+#include "app/admin.h"
+#include "model/field.h"
+
+#include <string.h>
+
+static void text_member(struct tg_buf *out, const char *name, const char *text)
+{
+    tg_json_key(out, name);
+    tg_json_text(out, text && *text ? text : NULL);
+}
+
+static void count_member(struct tg_buf *out, const char *name, uint64_t number)
+{
+    tg_json_key(out, name);
+    tg_json_u64(out, number);
+}
+
+static void time_member(struct tg_buf *out, const char *name, int64_t wall_ms)
+{
+    char time[TG_ISO8601_SIZE];
+    tg_iso8601_write(time, wall_ms);
+    text_member(out, name, wall_ms ? time : NULL);
+}
+
+static void write_set(const struct tg_script_status *status, struct tg_buf *out)
+{
+    tg_json_key(out, "set");
+    tg_json_open(out, '{');
+    text_member(out, "name", status->name);
+    count_member(out, "generation", status->generation);
+    text_member(out, "version", status->version);
+    time_member(out, "loaded", status->loaded_wall_ms);
+    text_member(out, "last_error", status->last_error);
+    count_member(out, "memory_bytes", (uint64_t)status->memory_used);
+    tg_json_close(out, '}');
+}
+
+static void write_wakes(const struct tg_rule_status *rule, struct tg_buf *out)
+{
+    tg_json_key(out, "watch");
+    tg_json_open(out, '[');
+    for (int i = 0; i < tg_account_entity.count; i++)
+        if (rule->watch & UINT64_C(1) << i) tg_json_text(out, tg_account_entity.fields[i].name);
+    tg_json_close(out, ']');
+    tg_json_key(out, "on");
+    tg_json_open(out, '[');
+    for (int i = 0; tg_on_name(i); i++)
+        if (rule->on & UINT32_C(1) << i) tg_json_text(out, tg_on_name(i));
+    tg_json_close(out, ']');
+}
+
+static void write_rule(const struct tg_rule_status *rule, struct tg_buf *out)
+{
+    tg_json_open(out, '{');
+    text_member(out, "name", rule->name);
+    text_member(out, "file", rule->file);
+    text_member(out, "type", rule->type);
+    text_member(out, "lane", rule->lane == TG_LANE_LATEST ? "latest" : "ordered");
+    write_wakes(rule, out);
+    count_member(out, "calls", rule->calls);
+    count_member(out, "events", rule->events);
+    count_member(out, "faults", rule->faults);
+    count_member(out, "dropped", rule->dropped);
+    count_member(out, "nanoseconds", (uint64_t)rule->nanoseconds);
+    tg_json_key(out, "muted");
+    tg_json_bool(out, rule->muted);
+    text_member(out, "why", rule->why);
+    text_member(out, "where", rule->where);
+    text_member(out, "last_fault", rule->last_fault);
+    time_member(out, "last_fault_time", rule->last_fault_wall_ms);
+    tg_json_close(out, '}');
+}
+
+static void answer_set(struct tg_admin_call *call, bool with_rules)
+{
+    struct tg_script_status status;
+    struct tg_rule_status rule;
+    struct tg_buf out = {0};
+    tg_script_status(call->gateway->script, &status);
+    tg_json_open(&out, '{');
+    tg_json_key(&out, "success");
+    tg_json_bool(&out, true);
+    write_set(&status, &out);
+    if (with_rules) {
+        tg_json_key(&out, "rules");
+        tg_json_open(&out, '[');
+        for (uint32_t i = 0; tg_script_rule(call->gateway->script, i, &rule); i++)
+            write_rule(&rule, &out);
+        tg_json_close(&out, ']');
+    }
+    tg_json_close(&out, '}');
+    tg_admin_answer(call, &out);
+}
+
+void tg_admin_rules_list(struct tg_admin_call *call)
+{
+    answer_set(call, true);
+}
+
+void tg_admin_rules_reload(struct tg_admin_call *call)
+{
+    struct tg_script_status status;
+    int rc = tg_reload_rules(call->gateway, "admin");
+    tg_script_status(call->gateway->script, &status);
+    tg_admin_audit(call, "rules_reload", status.version, rc ? status.last_error : "ok");
+    if (rc)
+        tg_admin_refuse(call, 422, "RELOAD_REFUSED", "%s", status.last_error);
+    else
+        answer_set(call, false);
+}
+
+static void answer_rule(struct tg_admin_call *call)
+{
+    struct tg_rule_status rule;
+    struct tg_buf out = {0};
+    uint32_t i = 0;
+    while (tg_script_rule(call->gateway->script, i, &rule) && strcmp(rule.name, call->name) != 0)
+        i++;
+    tg_json_open(&out, '{');
+    tg_json_key(&out, "success");
+    tg_json_bool(&out, true);
+    tg_json_key(&out, "rule");
+    write_rule(&rule, &out);
+    tg_json_close(&out, '}');
+    tg_admin_answer(call, &out);
+}
+
+/* After mute or unmute. */
+static void conclude(struct tg_admin_call *call, const char *event, int rc)
+{
+    const char *outcome = "ok";
+    if (rc == -TG_ENOTFOUND) outcome = "no such rule";
+    if (rc == -TG_EINVAL) outcome = "its code was let go to free memory";
+    tg_admin_audit(call, event, call->name, outcome);
+    if (rc == -TG_ENOTFOUND)
+        tg_admin_refuse(call, 404, "UNKNOWN_RULE", "there is no rule \"%s\"", call->name);
+    else if (rc)
+        tg_admin_refuse(
+            call, 409, "RULE_IS_HOLLOW",
+            "the code of rule \"%s\" was let go to free memory: a reload brings it back",
+            call->name);
+    else
+        answer_rule(call);
+}
+
+void tg_admin_rule_mute(struct tg_admin_call *call)
+{
+    conclude(call, "rule_mute", tg_script_mute(call->gateway->script, call->name));
+}
+
+void tg_admin_rule_unmute(struct tg_admin_call *call)
+{
+    conclude(call, "rule_unmute", tg_script_unmute(call->gateway->script, call->name));
+}
