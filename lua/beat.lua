@@ -1,7 +1,10 @@
 -- The beat: one call a tick. C has laid out the steps; each is one rule on one account. The cursor is in
 -- shared memory, so when a step is stopped and takes this loop with it, C sends us back in behind it.
 local ffi = require("ffi")
+local verdict = require("verdict")
 local pcall, type = pcall, type
+local ONLY, SILENT, NO_PAYLOAD, FAULT = verdict.ONLY, verdict.SILENT, verdict.NO_PAYLOAD, verdict.FAULT
+local RESTS, MUTED = verdict.RESTS, verdict.MUTED
 
 return function(rt)
   local work, native, view, memory, hold, rules = rt.work, rt.native, rt.view, rt.memory, rt.hold, rt.rules
@@ -34,7 +37,7 @@ return function(rt)
   local function run_watch(rule)
     if not rule.thinks then return hold.shape(rule, rule.programs.watch, WATCH) end
     local state = now_view()
-    if rule.only and not rule.only(state) then return end
+    if rule.only and not rule.only(state) then return ONLY end
     was = was or view.was()
     local value
     if rule.detect then
@@ -43,15 +46,16 @@ return function(rt)
       else
         value = rule.detect(state, was)
       end
-      if not value then return end
+      if not value then return SILENT end
     end
     if rule.payload then
       local payload = rule.payload(state, was, value)
-      if payload ~= nil then hold.text(rule, encode(rule, payload)) end
+      if payload == nil then return NO_PAYLOAD end
+      return hold.text(rule, encode(rule, payload))
     elseif type(value) == "table" and not rule.spec then
-      hold.text(rule, encode(rule, value))
+      return hold.text(rule, encode(rule, value))
     else
-      hold.shape(rule, rule.programs.watch, WATCH)
+      return hold.shape(rule, rule.programs.watch, WATCH)
     end
   end
 
@@ -72,20 +76,21 @@ return function(rt)
     local moment, kind = moment_of(step)
     if not rule.thinks then return hold.shape(rule, rule.programs[kind], step) end
     local account = now_view()
-    if rule.only and not rule.only(account) then return end
+    if rule.only and not rule.only(account) then return ONLY end
     local own = rule.remembers and memory.of(rule) or nil
     local value
     if rule.detect then
       value = rule.detect(moment, own, account)
-      if not value then return end
+      if not value then return SILENT end
     end
     if rule.payload then
       local payload = rule.payload(moment, own, account, value)
-      if payload ~= nil then hold.text(rule, encode(rule, payload)) end
+      if payload == nil then return NO_PAYLOAD end
+      return hold.text(rule, encode(rule, payload))
     elseif type(value) == "table" and not rule.spec then
-      hold.text(rule, encode(rule, value))
+      return hold.text(rule, encode(rule, value))
     else
-      hold.shape(rule, rule.programs[kind], step)
+      return hold.shape(rule, rule.programs[kind], step)
     end
   end
 
@@ -120,10 +125,11 @@ return function(rt)
     work.fault(work, rule.index, why)
   end
 
+  -- What became of the step.
   local function call(rule, step)
-    if rests(rule) then return end
+    if rests(rule) then return RESTS end
     local tally = work.tallies[rule.index]
-    if tally.muted ~= 0 then return end
+    if tally.muted ~= 0 then return MUTED end
     tally.calls = tally.calls + 1
     local began = tally.calls % SAMPLE == 1 and work.nanoseconds()
     leash.last = leash.last % 0x7fffffff + 1
@@ -132,9 +138,10 @@ return function(rt)
     if began then tally.nanoseconds = tally.nanoseconds + (work.nanoseconds() - began) * SAMPLE end
     if not good then
       fault(rule, why)
-    elseif rule.rests[work.slot] then
-      rule.rests[work.slot] = nil
+      return FAULT
     end
+    if rule.rests[work.slot] then rule.rests[work.slot] = nil end
+    return why
   end
 
   return function()
@@ -146,7 +153,7 @@ return function(rt)
         if work.load(work, step.account) < 0 then error("no such account", 0) end
         now, was = nil, nil
       end
-      call(rules[step.rule + 1], step.moment)
+      work.verdicts[i] = call(rules[step.rule + 1], step.moment)
       i = i + 1
     end
     leash.cursor = i

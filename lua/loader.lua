@@ -1,4 +1,7 @@
 -- Files become rules here, and rules become known to C.
+local places = { RULE = 0, ONLY = 1, DETECT = 2, PAYLOAD = 3, TO = 4 }
+local functions = { only = places.ONLY, detect = places.DETECT, payload = places.PAYLOAD, to = places.TO }
+
 return function(rt)
   local work, rule, sandbox = rt.work, rt.rule, rt.sandbox
   local loader = {}
@@ -60,8 +63,14 @@ return function(rt)
 
   local function enlist(new)
     local index = work.rule(work, new.name, new.file.name, new.file.path, new.type, new.latest and 1 or 0,
-      new.to and 1 or 0, new.every_ms and 1 or 0)
+      new.to and 1 or 0, new.every_ms and math.ceil(new.every_ms) or 0)
     if index ~= new.index then error("more rules than the gateway takes (4096), or no memory", 0) end
+    work.place(work, index, places.RULE, new.line)
+    for name, which in pairs(functions) do
+      if type(new[name]) == "function" then
+        work.place(work, index, which, debug.getinfo(new[name], "S").linedefined)
+      end
+    end
     for _, field in ipairs(new.watch or {}) do
       work.watch(work, index, field)
     end

@@ -80,8 +80,9 @@ return function(rt)
 
   -- The rule behind a declaration. Functions are kept as they are; shapes are compiled when all files
   -- are known, because the envelope decides which names are free.
-  local function draft(name, spec, where, file)
-    local new = { name = name, where = where, file = file, programs = {}, memories = {}, rests = {}, spans = {} }
+  local function draft(name, spec, where, line, file)
+    local new = { name = name, where = where, line = line, file = file }
+    new.programs, new.memories, new.rests, new.spans = {}, {}, {}, {}
     if type(spec) ~= "table" then refuse(new, "a table is expected") end
     check_keys(new, spec)
     if (spec.watch == nil) == (spec.on == nil) then refuse(new, "it needs `watch` or `on`, and not both") end
@@ -124,7 +125,7 @@ return function(rt)
       local info = debug.getinfo(2, "Sl")
       local where = info.short_src .. ":" .. info.currentline
       return function(spec)
-        local new = draft(name, spec, where, file)
+        local new = draft(name, spec, where, info.currentline, file)
         local handle = setmetatable({}, { __metatable = false, __tostring = function() return "rule " .. name end })
         rule.drafts[handle] = new
         file.declared[#file.declared + 1] = new

@@ -72,6 +72,7 @@ struct tg_config {
         int paths_count;
         bool reload;
         int budget_ms, memory_mb, events_per_tick, payload_bytes, rest_after_faults, rest_seconds;
+        int explain_mb, explain_seconds;
     } rules;
     struct {
         bool ids_as_text;

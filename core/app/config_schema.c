@@ -180,6 +180,8 @@ static const struct tg_config_field rules_fields[] = {
     INT("payload_bytes", rules.payload_bytes, 256, 16777216, "65536"),
     INT("rest_after_faults", rules.rest_after_faults, 1, 1000, "5"),
     INT("rest_seconds", rules.rest_seconds, 1, DAY_S, "60"),
+    INT("explain_mb", rules.explain_mb, 0, 4096, "16"),
+    INT("explain_seconds", rules.explain_seconds, 1, DAY_S, "600"),
     NOT_YET("candidate"),
     END,
 };

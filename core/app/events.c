@@ -50,6 +50,11 @@ void tg_events_emit(void *ctx, const struct tg_script_event *event)
         .ctx = (void *)offer,
         .frame = frame_text,
     };
+    *event->receipt = (struct tg_script_receipt){
+        .number = 1 + (publication.latest ? tg_channel_rev(watch->channel)
+                                          : tg_channel_seq(watch->channel)),
+        .listeners = tg_channel_sessions_count(watch->channel),
+    };
     if (publication.latest)
         gateway->counters.events_latest++;
     else
@@ -65,6 +70,7 @@ void tg_events_fresh(void *ctx, struct tg_watch *watch, bool first)
     struct tg_gateway *gateway = ctx;
     bool awaited = first;
     if (!awaited && !tg_script_wakes(gateway->script, watch->account)) {
+        tg_script_idle(gateway->script, watch->account);
         if (watch->channel) tg_channel_tidy(watch->channel);
         return;
     }

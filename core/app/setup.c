@@ -68,6 +68,8 @@ struct tg_script_options tg_setup_script(const struct tg_config *config,
         .payload_bytes = config->rules.payload_bytes,
         .rest_after_faults = config->rules.rest_after_faults,
         .rest_seconds = config->rules.rest_seconds,
+        .explain_bytes = (int64_t)config->rules.explain_mb << 20,
+        .explain_seconds = config->rules.explain_seconds,
         .ids_as_text = config->protocol.ids_as_text,
         .clock = clock,
     };

@@ -33,7 +33,7 @@ static struct tg_rule *rule_at(struct tg_generation *generation, int rule)
 }
 
 static int add_rule(struct tgl_work *work, const char *name, const char *file, const char *path,
-                    const char *type, int latest, int filtered, int timed)
+                    const char *type, int latest, int filtered, int every_ms)
 {
     struct tg_generation *generation = generation_of(work);
     if (generation->rules_count == RULES_MAX) return -TG_ELIMIT;
@@ -51,7 +51,8 @@ static int add_rule(struct tgl_work *work, const char *name, const char *file, c
                              .type = strdup(type),
                              .lane = latest ? TG_LANE_LATEST : TG_LANE_ORDERED,
                              .filtered = filtered,
-                             .timed = timed};
+                             .every_ms = every_ms,
+                             .timed = every_ms > 0};
     if (!rule->name || !rule->file || !rule->path || !rule->type) return -TG_ENOMEM;
     return (int)generation->rules_count - 1;
 }
@@ -69,6 +70,14 @@ static int add_on(struct tgl_work *work, int rule, int kind)
     struct tg_rule *at = rule_at(generation_of(work), rule);
     if (!at || kind < 0 || kind >= TG_ON_KINDS) return -TG_EINVAL;
     at->on |= UINT32_C(1) << kind;
+    return 0;
+}
+
+static int add_place(struct tgl_work *work, int rule, int which, int line)
+{
+    struct tg_rule *at = rule_at(generation_of(work), rule);
+    if (!at || which < 0 || which >= TGL_PLACES) return -TG_EINVAL;
+    at->lines[which] = line;
     return 0;
 }
 
@@ -134,8 +143,9 @@ static void fault(struct tgl_work *work, int rule, const char *text)
 {
     struct tg_generation *generation = generation_of(work);
     const struct tg_account *account = tg_run_account(generation);
-    if (rule_at(generation, rule))
-        tg_generation_fault(generation, (uint32_t)rule, account ? account->id : "", text);
+    if (!rule_at(generation, rule)) return;
+    if (generation->trace) tg_faults_add(&generation->faults, work->leash->cursor, text);
+    tg_generation_fault(generation, (uint32_t)rule, account ? account->id : "", text);
 }
 
 static void note(struct tgl_work *work, const char *file, const char *text)
@@ -186,6 +196,7 @@ void tgl_bridge_init(struct tgl_work *work)
     work->rule = add_rule;
     work->watch = add_watch;
     work->on = add_on;
+    work->place = add_place;
     work->shape = add_shape;
     work->op = add_op;
     work->aim = aim_op;

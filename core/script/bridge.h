@@ -28,6 +28,7 @@
     struct tgl_work {                                                                             \
         struct tgl_leash *leash;                                                                  \
         const struct tgl_step *steps;                                                             \
+        uint8_t *verdicts; /* of the steps: what became of each, enum tgl_verdict */              \
         struct tgl_tally *tallies;                                                                \
         const struct tgl_account *now, *was;                                                      \
         const struct tgl_position *positions, *positions_was;                                     \
@@ -42,11 +43,13 @@
         uint32_t account; /* the one that is loaded, 2^32-1 = none */                             \
         uint32_t positions_count, positions_was_count, moments_count;                             \
         int32_t told_kind;                                                                        \
+        int32_t verdict;  /* of the step that is running */                                       \
         int (*load)(struct tgl_work *, uint32_t account);                                         \
         int (*rule)(struct tgl_work *, const char *name, const char *file, const char *path,      \
-                    const char *type, int latest, int filtered, int timed);                       \
+                    const char *type, int latest, int filtered, int every_ms);                    \
         int (*watch)(struct tgl_work *, int rule, int field);                                     \
         int (*on)(struct tgl_work *, int rule, int kind);                                         \
+        int (*place)(struct tgl_work *, int rule, int which, int line);                           \
         int (*shape)(struct tgl_work *);                                                          \
         int (*op)(struct tgl_work *, int shape, int code, int source, int field,                  \
                   const char *text, size_t len);                                                  \
@@ -71,6 +74,33 @@ enum {
     TGL_STEP_DUE = -2,   /* something held back by `every` may be due */
     TGL_STEP_TICK = -3,  /* every poll */
     TGL_STEP_TOLD = -4,  /* tg_script_tell: `told` says what */
+};
+
+/* What became of a step. The numbers are known to lua/verdict.lua. */
+enum tgl_verdict {
+    TGL_NOT_RUN,     /* the walk ended before it */
+    TGL_SPOKE,       /* an event was made */
+    TGL_ONLY,        /* `only` said: not this account */
+    TGL_SILENT,      /* `detect` had nothing to tell */
+    TGL_NO_PAYLOAD,  /* `payload` gave nothing, or a `changes` was empty */
+    TGL_HELD,        /* `every` holds it back */
+    TGL_NOTHING_DUE, /* `every`: nothing was held back, or its time has not come */
+    TGL_FAULT,       /* an error */
+    TGL_RESTS,       /* after repeated faults on this account */
+    TGL_MUTED,
+    TGL_OVER_BOUND, /* more events than an account may have in a poll */
+    TGL_STOPPED,    /* it ran too long, or the memory was used up */
+    TGL_VERDICTS,
+};
+
+/* Whose lines `place` tells. */
+enum tgl_place {
+    TGL_PLACE_RULE,
+    TGL_PLACE_ONLY,
+    TGL_PLACE_DETECT,
+    TGL_PLACE_PAYLOAD,
+    TGL_PLACE_TO,
+    TGL_PLACES,
 };
 
 /* The text above as ffi.cdef takes it, without the record structs. */

@@ -163,6 +163,8 @@ void tg_generation_free(struct tg_generation *generation)
     free(generation->rules);
     free(generation->shapes);
     free(generation->steps);
+    free(generation->verdicts);
+    tg_buf_fini(&generation->faults.text);
     free(generation->work.tallies);
     free(generation->spare.spoken);
     tg_buf_fini(&generation->spare.text);

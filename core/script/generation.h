@@ -7,6 +7,7 @@
 #include "script/ruleset.h"
 #include "script/script.h"
 #include "script/shape.h"
+#include "script/trace.h"
 #include "script/vm.h"
 
 /* Moments beside those of the model; they continue enum tg_moment_kind. */
@@ -33,8 +34,10 @@ struct tg_rule {
     char *name, *file, *path, *type;
     enum tg_lane lane;
     bool filtered, timed; /* has a `to`; has an `every` */
-    uint64_t watch;       /* bits of account fields */
-    uint32_t on;          /* bits of moment kinds */
+    int every_ms;
+    int32_t lines[TGL_PLACES]; /* where its functions stand in the file; 0 = it has none */
+    uint64_t watch;            /* bits of account fields */
+    uint32_t on;               /* bits of moment kinds */
     uint64_t file_hash;
     char why[TG_MUTE_REASON], where[80]; /* it is muted */
     bool hollow;                         /* its code was let go to free memory */
@@ -47,7 +50,20 @@ struct tg_spoken {
     struct tg_account *account; /* NULL: the account has gone meanwhile */
     uint32_t rule, step;
     size_t text, len; /* in the run's text */
+    uint64_t trace;   /* where the trace notes what becomes of it; 0 = nowhere */
 };
+
+/* The first faults of a run, for the trace. */
+#define TG_FAULTS_KEPT 64
+struct tg_faults {
+    struct {
+        uint32_t step, text, len;
+    } rows[TG_FAULTS_KEPT];
+    uint32_t count;
+    struct tg_buf text;
+};
+
+void tg_faults_add(struct tg_faults *faults, uint32_t step, const char *text);
 
 /* One run of the rules: the accounts, and what was said. Runs nest, because whoever receives an
  * event may tell the next moment. */
@@ -86,7 +102,11 @@ struct tg_generation {
     uint32_t on;
     bool timed;
     struct tgl_step *steps;
+    uint8_t *verdicts; /* of the steps */
     uint32_t steps_count, steps_cap;
+    struct tg_trace *trace; /* the engine's; NULL: nothing is traced */
+    struct tg_faults faults;
+    uint64_t speaking;     /* the traced event that is being emitted */
     struct tg_run *run;    /* the innermost, NULL = none */
     uint64_t event_serial; /* of the event that is being emitted */
     struct tg_buf scratch;

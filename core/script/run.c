@@ -26,8 +26,12 @@ static struct tgl_step *add_step(struct tg_generation *generation)
         struct tgl_step *steps = realloc(generation->steps, cap * sizeof *steps);
         if (!steps) return NULL;
         generation->steps = steps;
+        uint8_t *verdicts = realloc(generation->verdicts, cap);
+        if (!verdicts) return NULL;
+        generation->verdicts = verdicts;
         generation->steps_cap = cap;
     }
+    generation->verdicts[generation->steps_count] = TGL_NOT_RUN;
     return &generation->steps[generation->steps_count++];
 }
 
@@ -69,6 +73,17 @@ static void select_account(struct tg_generation *generation, struct tg_account *
     if (room && (generation->on & UINT32_C(1) << TG_ON_TICK))
         room = select_rules(generation, index, TGL_STEP_TICK, 0, UINT32_C(1) << TG_ON_TICK, false);
     if (!room) tg_error("rules", "no_memory", tg_s("account", account->id));
+}
+
+void tg_faults_add(struct tg_faults *faults, uint32_t step, const char *text)
+{
+    if (!faults->count) tg_buf_clear(&faults->text);
+    if (faults->count == TG_FAULTS_KEPT) return;
+    size_t at = faults->text.len, len = strlen(text);
+    tg_buf_add(&faults->text, text, len);
+    faults->rows[faults->count].step = step;
+    faults->rows[faults->count].text = (uint32_t)at;
+    faults->rows[faults->count++].len = (uint32_t)len;
 }
 
 int tg_run_load(struct tg_generation *generation, uint32_t index)
@@ -121,7 +136,7 @@ int tg_run_speak(struct tg_generation *generation, uint32_t rule, const char *js
         goto dropped;
     }
     uint32_t step = generation->work.leash->cursor;
-    run->spoken[run->count++] = (struct tg_spoken){account, rule, step, at, len};
+    run->spoken[run->count++] = (struct tg_spoken){account, rule, step, at, len, 0};
     run->loaded_spoke++;
     generation->work.tallies[rule].events++;
     return TGL_SPOKEN;
@@ -189,6 +204,7 @@ static void judge(struct tg_generation *generation, int rc, const struct tg_leas
     uint32_t cursor = word->cursor, rule = generation->steps[cursor].rule, guilty = rule;
     char reason[TG_MUTE_REASON];
     take_back(generation->run, cursor);
+    generation->verdicts[cursor] = TGL_STOPPED;
     if (report->rung && report->cursor < generation->steps_count)
         guilty = generation->steps[report->cursor].rule;
     if (report->pinched) {
@@ -211,6 +227,7 @@ static void walk(struct tg_generation *generation)
     struct tg_leash_report report;
     struct tg_err err;
     work->steps = generation->steps;
+    work->verdicts = generation->verdicts;
     work->count = generation->steps_count;
     work->account = UINT32_MAX;
     work->leash->cursor = 0;
@@ -235,18 +252,23 @@ void tg_run_begin(struct tg_generation *generation, struct tg_run *run,
     run->outer = generation->run;
     generation->run = run;
     generation->steps_count = 0;
+    generation->faults.count = 0;
     generation->work.now_ms = (double)tg_wall_ms(generation->options.clock);
 }
 
 /* Emits what was said, then gives the run's memory back for the next. */
 void tg_run_end(struct tg_generation *generation, struct tg_run *run)
 {
+    uint64_t speaking = generation->speaking;
     if (generation->steps_count) walk(generation);
+    if (generation->trace) tg_trace_run(generation->trace, generation, run);
+    generation->work.told = NULL;
     generation->work.account = UINT32_MAX;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct tg_spoken *spoken = &run->spoken[i];
         if (!spoken->account) continue;
         const struct tg_rule *rule = &generation->rules[spoken->rule];
+        struct tg_script_receipt receipt = {0};
         struct tg_script_event event = {
             .account = spoken->account,
             .type = rule->type,
@@ -255,10 +277,14 @@ void tg_run_end(struct tg_generation *generation, struct tg_run *run)
             .len = spoken->len,
             .rule = spoken->rule,
             .filtered = rule->filtered,
+            .receipt = &receipt,
         };
         generation->event_serial++;
+        generation->speaking = spoken->trace;
         generation->options.emit(generation->options.ctx, &event);
+        if (generation->trace) tg_trace_sent(generation->trace, spoken->trace, &receipt);
     }
+    generation->speaking = speaking;
     generation->run = run->outer;
     run->count = 0;
     tg_buf_clear(&run->text);
@@ -301,5 +327,4 @@ void tg_run_told(struct tg_generation *generation, struct tg_account *account, i
     if (!select_rules(generation, 0, TGL_STEP_TOLD, 0, UINT32_C(1) << kind, false))
         tg_error("rules", "no_memory", tg_s("account", account->id));
     tg_run_end(generation, &run);
-    generation->work.told = NULL;
 }

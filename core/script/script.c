@@ -9,6 +9,7 @@
 #include "script/generation.h"
 #include "script/leash.h"
 #include "script/run.h"
+#include "script/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct tg_script {
     char **paths;
     char *settings;
     struct tg_generation *generation; /* NULL before the first load */
+    struct tg_trace *trace;           /* NULL: nothing is traced */
     struct tg_classes classes;
     uint64_t signature; /* of the files when they were last tried */
     uint32_t number;
@@ -47,7 +49,9 @@ struct tg_script *tg_script_new(const struct tg_script_options *options)
         free(script);
         return NULL;
     }
-    if (copy_options(script, options)) return script;
+    bool traced = options->explain_bytes > 0;
+    if (traced) script->trace = tg_trace_new(options->explain_bytes, options->explain_seconds);
+    if (copy_options(script, options) && (script->trace || !traced)) return script;
     tg_script_free(script);
     return NULL;
 }
@@ -56,6 +60,7 @@ void tg_script_free(struct tg_script *script)
 {
     if (!script) return;
     tg_generation_free(script->generation);
+    tg_trace_free(script->trace);
     tg_classes_fini(&script->classes);
     for (int i = 0; script->paths && i < script->options.paths_count; i++)
         free(script->paths[i]);
@@ -102,6 +107,8 @@ int tg_script_load(struct tg_script *script, struct tg_err *err)
     candidate->loaded_wall_ms = tg_wall_ms(script->options.clock);
     tg_generation_free(script->generation);
     script->generation = candidate;
+    candidate->trace = script->trace;
+    if (script->trace) tg_trace_cast(script->trace, candidate);
     script->reloads_ok++;
     script->last_error[0] = '\0';
     tg_audit("rules", "loaded", tg_s("name", candidate->name), tg_s("version", candidate->version),
@@ -152,9 +159,14 @@ void tg_script_tell(struct tg_script *script, struct tg_account *account, const 
 {
     struct tg_generation *generation = script->generation;
     if (!generation) return;
-    for (int kind = TG_ON_SOURCE_STATUS; kind <= TG_ON_CLIENT_DISCONNECTED; kind++)
-        if ((generation->on & UINT32_C(1) << kind) && !strcmp(tg_on_name(kind), moment))
+    for (int kind = TG_ON_SOURCE_STATUS; kind <= TG_ON_CLIENT_DISCONNECTED; kind++) {
+        if (strcmp(tg_on_name(kind), moment) != 0) continue;
+        if (generation->on & UINT32_C(1) << kind)
             tg_run_told(generation, account, kind, what);
+        else if (script->trace)
+            tg_trace_told(script->trace, generation, account, tg_wall_ms(script->options.clock),
+                          kind, what);
+    }
 }
 
 int tg_script_snapshot(struct tg_script *script, struct tg_account *account, struct tg_buf *out)
@@ -188,9 +200,30 @@ bool tg_script_permits(struct tg_script *script, const struct tg_script_event *e
     if (class->asked == generation->event_serial && class->asked_of == generation->number)
         return class->verdict;
     class->verdict = tg_run_permits(generation, event, class);
+    if (script->trace) tg_trace_permit(script->trace, generation->speaking, class->verdict);
     class->asked = generation->event_serial;
     class->asked_of = generation->number;
     return class->verdict;
+}
+
+void tg_script_idle(struct tg_script *script, const struct tg_account *account)
+{
+    if (script->trace && script->generation)
+        tg_trace_idle(script->trace, script->generation, account,
+                      tg_wall_ms(script->options.clock));
+}
+
+int tg_script_explain(const struct tg_script *script, const struct tg_script_question *question,
+                      struct tg_buf *out)
+{
+    struct tg_trace_question asked = {question->account_id, question->type, question->since_wall_ms,
+                                      question->limit};
+    if (!script->trace || !script->generation) return -TG_ENOTFOUND;
+    int64_t kept_ms =
+        tg_wall_ms(script->options.clock) - (int64_t)script->options.explain_seconds * 1000;
+    if (asked.since_wall_ms < kept_ms) asked.since_wall_ms = kept_ms;
+    if (!asked.limit) asked.limit = 100;
+    return tg_trace_explain(script->trace, script->generation, &asked, out);
 }
 
 const struct tg_envelope *tg_script_envelope(const struct tg_script *script)

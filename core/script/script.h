@@ -14,6 +14,12 @@ struct tg_script;
 
 enum tg_lane { TG_LANE_ORDERED, TG_LANE_LATEST };
 
+/* What became of an event: filled in by whoever takes it, for the explanation. */
+struct tg_script_receipt {
+    uint64_t number;    /* the seq or rev it went out under */
+    uint32_t listeners; /* connections that listened to the account */
+};
+
 /* An event as a rule made it. Everything is borrowed for the time of the call. */
 struct tg_script_event {
     struct tg_account *account;
@@ -23,6 +29,7 @@ struct tg_script_event {
     size_t len;
     uint32_t rule; /* index of the rule in this generation */
     bool filtered; /* the rule has a `to`: ask tg_script_permits for each client class */
+    struct tg_script_receipt *receipt;
 };
 
 /* How events and snapshots are wrapped: the member names, from `envelope { … }` or the defaults.
@@ -43,6 +50,8 @@ struct tg_script_options {
     bool ids_as_text;
     bool
         interpreted; /* the JIT stays off: for an engine that works beside the live one (leash.h) */
+    int64_t explain_bytes; /* of what is kept for tg_script_explain; 0: nothing */
+    int explain_seconds;
     const char *settings; /* JSON object {"file": {"option": value}}: what `option` answers instead
                            * of its default; NULL = nothing */
     const struct tg_clock *clock;
@@ -104,6 +113,23 @@ bool tg_script_permits(struct tg_script *script, const struct tg_script_event *e
 void tg_script_forget(struct tg_script *script, const struct tg_account *account);
 
 const struct tg_envelope *tg_script_envelope(const struct tg_script *script);
+
+/* Tells the trace of an account whose newest poll woke no rule: tg_script_run is not called for it.
+ */
+void tg_script_idle(struct tg_script *script, const struct tg_account *account);
+
+/* What to explain: the rules' doings about one account in the last minutes. */
+struct tg_script_question {
+    const char *account_id;
+    const char *type;      /* a glob over message types and rule names; NULL: all */
+    int64_t since_wall_ms; /* 0: as far back as is kept */
+    uint32_t limit;        /* polls, the newest; 0: 100 */
+};
+
+/* Appends the explanation as a JSON object; docs/deploying-rules.md describes it. 0, -TG_ENOTFOUND
+ * when nothing is traced (explain_bytes is 0), -TG_ENOMEM. */
+int tg_script_explain(const struct tg_script *script, const struct tg_script_question *question,
+                      struct tg_buf *out);
 
 struct tg_script_status {
     uint32_t generation; /* 0 before the first load; rises by one with each swap */

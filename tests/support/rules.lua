@@ -1,5 +1,6 @@
 -- Drives the rules engine by hand: rule files from texts, accounts built in place, events collected.
 local ffi = require("ffi")
+local json = require("dkjson")
 local cdef = require("support.cdef")
 
 local C = cdef.library("script", {
@@ -74,6 +75,7 @@ function rules.engine(paths, with)
   options.rest_after_faults, options.rest_seconds = 5, 60
   options.ids_as_text = with.ids_as_text or false
   options.settings = with.settings
+  options.explain_bytes, options.explain_seconds = with.explain_bytes or 0, with.explain_seconds or 600
   options.clock = self.clock.clock
   self.emit = ffi.cast("void (*)(void *, const struct tg_script_event *)", function(_, event)
     local got = {
@@ -81,6 +83,7 @@ function rules.engine(paths, with)
       payload = ffi.string(event.payload, event.len), filtered = event.filtered,
     }
     self.events[#self.events + 1] = got
+    event.receipt.number, event.receipt.listeners = #self.events, 2
     if self.on_event then self.on_event(event, got) end
   end)
   options.emit = self.emit
@@ -118,6 +121,8 @@ function Engine:run(...)
     if C.tg_script_wakes(self.script, account.c) then
       woken[n] = account.c
       n = n + 1
+    else
+      C.tg_script_idle(self.script, account.c)
     end
   end
   C.tg_script_run(self.script, woken, n)
@@ -146,6 +151,18 @@ function Engine:snapshot(account)
   local text = out.data ~= nil and ffi.string(out.data, out.len) or ""
   C.tg_buf_fini(out)
   return text, rc
+end
+
+-- The explanation, decoded, or nil and the code.
+function Engine:explain(account_id, with)
+  local question, out = ffi.new("struct tg_script_question"), ffi.new("struct tg_buf")
+  question.account_id, question.type = account_id, with and with.type
+  question.since_wall_ms, question.limit = with and with.since or 0, with and with.limit or 0
+  local rc = C.tg_script_explain(self.script, question, out)
+  local text = out.data ~= nil and ffi.string(out.data, out.len) or ""
+  C.tg_buf_fini(out)
+  if rc ~= 0 then return nil, rc end
+  return json.decode(text), text
 end
 
 function Engine:status()
