@@ -180,7 +180,7 @@ static int client_prepare(struct tg_client *client, const struct tg_client_start
         .bad_messages = config->limits.bad_messages,
         .messages_per_second = config->limits.messages_per_second,
         .queue_bytes = (size_t)config->limits.queue_bytes,
-        .interval_ms = config->source.interval_ms,
+        .interval_ms = (int)client->watch->upstream->interval_ms,
         .events = start->events,
         .rules_name = rules.name,
         .rules_version = rules.version,

@@ -41,7 +41,7 @@ static int introduce(const struct tg_config *config, struct tg_err *err)
             "  websocat  websocat '%s'\n"
             "  Browser   new WebSocket('%s').onmessage = e => console.log(e.data)\n"
             "  Health    curl http://%s:%d/health\n\n",
-            TIDEGATE_VERSION, config->source.sim.accounts, program_invocation_name, url.data,
+            TIDEGATE_VERSION, config->sources->sim.accounts, program_invocation_name, url.data,
             url.data, url.data, config->admin.address, config->admin.port);
     if (!rc && access("gateway.lua", R_OK) == 0)
         (void)fprintf(stderr, "The gateway.lua in this folder is not used; that takes "

@@ -47,9 +47,30 @@ static int demonstrate(struct tg_config *config, struct tg_buf *why)
     explicit_bzero(key, sizeof key);
     return config->auth.keys->algorithm && config->auth.keys->secret &&
                    replace(&config->listen.address, "127.0.0.1") &&
-                   replace(&config->source.driver, "sim")
+                   replace(&config->single.driver, "sim")
                ? 0
                : -TG_ENOMEM;
+}
+
+int tg_config_default_source(const struct tg_config *config)
+{
+    if (config->sources_count == 1) return 0;
+    for (int i = 0; i < config->sources_count; i++)
+        if (strcmp(config->sources[i].name, TG_CONFIG_MAIN) == 0) return i;
+    return -1;
+}
+
+/* `source` becomes the only entry of the list, unless the file has `sources`. */
+static int settle_sources(struct tg_config *config)
+{
+    if (config->sources_count) return 0;
+    config->sources = calloc(1, sizeof *config->sources);
+    if (!config->sources) return -TG_ENOMEM;
+    *config->sources = config->single;
+    memset(&config->single, 0, sizeof config->single);
+    config->sources_count = 1;
+    config->sources->name = strdup(TG_CONFIG_MAIN);
+    return config->sources->name ? 0 : -TG_ENOMEM;
 }
 
 /* The absolute folder of a file. NULL with errno. Freed with free(). */
@@ -86,6 +107,9 @@ static int read_source(struct tg_config *config, const char *here, const struct 
         rc = tg_config_reader_run(&reader);
         if (!rc) {
             note_repeats(&faults, &scan);
+            rc = settle_sources(config);
+        }
+        if (!rc) {
             tg_config_check(&reader);
             if (reader.failed || faults.failed)
                 rc = -TG_ENOMEM;
@@ -124,6 +148,7 @@ int tg_config_read(const char *path, struct tg_config **out, struct tg_buf *why)
     struct tg_config *config = calloc(1, sizeof *config);
     int rc = config ? tg_config_defaults(config) : -TG_ENOMEM;
     if (!rc) rc = path ? read_file(config, path, why) : demonstrate(config, why);
+    if (!rc) rc = settle_sources(config);
     if (rc == -TG_ENOMEM) tg_buf_puts(why, "out of memory while reading the configuration\n");
     if (rc) {
         tg_config_free(config);

@@ -17,6 +17,32 @@ struct tg_config_header {
     char *name, *value;
 };
 
+/* The most sources of one gateway. */
+#define TG_CONFIG_SOURCES 64
+#define TG_CONFIG_MAIN "main" /* what the one of `source` is called */
+
+/* Where accounts come from: `source`, which is called "main", or a member of `sources`. */
+struct tg_config_source {
+    char *name;
+    char *driver; /* "http", "sim" */
+    int interval_ms, timeout_ms, concurrency;
+    int64_t max_body_bytes, max_stale_ms;
+    char *url, *ca_file;
+    int currency_digits;
+    struct tg_config_header *headers;
+    int headers_count;
+    int retry_first_ms, retries, probe_ms; /* backoff 1, 2, 4 s, then ERROR and a probe */
+    int breaker_failures; /* failures in a row over all accounts that open the circuit */
+    int refused_first_ms, refused_max_ms; /* bad credentials: 60 s … 15 min */
+    int grace_ms;                         /* polling goes on this long after the last viewer left */
+    int suspect_polls; /* a vanished position without a deal is held this many polls */
+    struct {
+        int64_t seed;
+        int accounts, outage_every_s, outage_for_s, latency_ms;
+        double events_per_minute;
+    } sim;
+};
+
 /* Every string is owned by the config; NULL where a key may be absent and was. */
 struct tg_config {
     char *file; /* NULL: no file, the built-in demonstration */
@@ -32,25 +58,9 @@ struct tg_config {
         bool enabled;
         char *token;
     } admin;
-    struct {
-        char *driver; /* "http", "sim" */
-        int interval_ms, timeout_ms, concurrency;
-        int64_t max_body_bytes, max_stale_ms;
-        char *url, *ca_file;
-        int currency_digits;
-        struct tg_config_header *headers;
-        int headers_count;
-        int retry_first_ms, retries, probe_ms; /* backoff 1, 2, 4 s, then ERROR and a probe */
-        int breaker_failures; /* failures in a row over all accounts that open the circuit */
-        int refused_first_ms, refused_max_ms; /* bad credentials: 60 s … 15 min */
-        int grace_ms;      /* polling goes on this long after the last viewer left */
-        int suspect_polls; /* a vanished position without a deal is held this many polls */
-        struct {
-            int64_t seed;
-            int accounts, outage_every_s, outage_for_s, latency_ms;
-            double events_per_minute;
-        } sim;
-    } source;
+    struct tg_config_source single;   /* `source` while the file is read; then it is in the list */
+    struct tg_config_source *sources; /* at least one, by name */
+    int sources_count;
     struct {
         char **always;
         int always_count;
@@ -104,6 +114,10 @@ int tg_config_read(const char *path, struct tg_config **out, struct tg_buf *why)
 
 /* The same with the first fault alone as one sentence, which says how many more there are. */
 int tg_config_load(const char *path, struct tg_config **out, struct tg_err *err);
+
+/* The source of accounts that nothing sends elsewhere: the only one, or the one that is called
+ * "main". Its index, or -1 when there are several and none has that name. */
+int tg_config_default_source(const struct tg_config *config);
 
 /* Wipes the secrets. NULL is allowed. */
 void tg_config_free(struct tg_config *config);

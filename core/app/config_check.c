@@ -6,7 +6,6 @@
 #include "base/map.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,82 +47,6 @@ static void check_listeners(struct tg_config_reader *reader)
     if (c->admin.enabled && c->listen.port && c->listen.port == c->admin.port &&
         strcmp(c->listen.address, c->admin.address) == 0)
         FAULT("admin.port", "this is the address and port of listen, too");
-}
-
-/* The address of the MT5 REST service: a base to which paths are appended, safe to be logged. */
-static void check_url(struct tg_config_reader *reader, const char *url)
-{
-    char *part = NULL;
-    CURLU *parsed = curl_url();
-    if (!parsed) {
-        reader->failed = true;
-        return;
-    }
-    if (curl_url_set(parsed, CURLUPART_URL, url, 0))
-        FAULT("source.url", "expected a URL such as http://127.0.0.1:8000");
-    else if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        FAULT("source.url", "expected http:// or https:// at its beginning");
-    else if (!curl_url_get(parsed, CURLUPART_USER, &part, 0) ||
-             !curl_url_get(parsed, CURLUPART_PASSWORD, &part, 0))
-        FAULT("source.url", "a name or password in it would reach logs; use source.headers");
-    else if (strchr(url, '?') || strchr(url, '#'))
-        FAULT("source.url", "expected no query and no fragment: paths are appended to it");
-    curl_free(part);
-    curl_url_cleanup(parsed);
-}
-
-/* Braces in a header's value are placeholders; a misspelt one would be sent as it stands. */
-static void check_header(struct tg_config_reader *reader, const struct tg_config_header *header)
-{
-    struct tg_buf path = {0};
-    const char *at = header->value;
-    tg_buf_puts(&path, "source.headers");
-    tg_config_path_key(&path, header->name, strlen(header->name));
-    while ((at = strchr(at, '{')) != NULL) {
-        bool known = strncmp(at, "{account_id}", 12) == 0 || strncmp(at, "{subject}", 9) == 0;
-        if (!known) {
-            FAULT(path.data ? path.data : "source.headers",
-                  "its placeholders are {account_id} and {subject}; there is another \"{\"");
-            break;
-        }
-        at++;
-    }
-    tg_buf_fini(&path);
-}
-
-static void refuse_given(struct tg_config_reader *reader, const char *path, const char *driver)
-{
-    if (tg_config_is_given(reader, path))
-        FAULT(path, "this belongs to the driver \"%s\", and source.driver is \"%s\"", driver,
-              reader->config->source.driver);
-}
-
-static void check_source(struct tg_config_reader *reader)
-{
-    static const char *const of_http[] = {
-        "source.url",         "source.headers",    "source.ca_file",      "source.max_body_bytes",
-        "source.concurrency", "source.timeout_ms", "source.max_stale_ms", "source.currency_digits"};
-    const struct tg_config *c = reader->config;
-    if (strcmp(c->source.driver, "http") == 0) {
-        refuse_given(reader, "source.sim", "sim");
-        if (c->source.url)
-            check_url(reader, c->source.url);
-        else if (!tg_config_is_given(reader, "source.url"))
-            FAULT("source.url", "this is required with the driver \"http\" and missing");
-    } else {
-        for (size_t i = 0; i < sizeof of_http / sizeof *of_http; i++)
-            refuse_given(reader, of_http[i], "http");
-    }
-    for (int i = 0; i < c->source.headers_count; i++)
-        if (c->source.headers[i].name) check_header(reader, &c->source.headers[i]);
-    if (c->source.refused_first_ms > c->source.refused_max_ms)
-        FAULT("source.refused_first_ms", "this is more than source.refused_max_ms (%d)",
-              c->source.refused_max_ms);
-    if (c->source.sim.outage_every_s && c->source.sim.outage_for_s >= c->source.sim.outage_every_s)
-        FAULT("source.sim.outage_for_seconds", "expected less than outage_every_seconds (%d)",
-              c->source.sim.outage_every_s);
-    if (c->source.sim.outage_for_s && !c->source.sim.outage_every_s)
-        FAULT("source.sim.outage_for_seconds", "this does nothing without outage_every_seconds");
 }
 
 static void check_accounts(struct tg_config_reader *reader)
@@ -194,7 +117,7 @@ static void check_clients(struct tg_config_reader *reader)
 void tg_config_check(struct tg_config_reader *reader)
 {
     check_listeners(reader);
-    check_source(reader);
+    tg_config_check_sources(reader);
     check_accounts(reader);
     check_auth(reader);
     check_clients(reader);

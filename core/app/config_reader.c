@@ -15,6 +15,16 @@
 static void read_fields(struct tg_config_reader *reader, const struct tg_config_field *fields,
                         void *base);
 
+static int set_defaults(const struct tg_config_field *fields, void *base)
+{
+    int rc = 0;
+    for (; fields->name && !rc; fields++)
+        rc = fields->kind == TG_CONFIG_SECTION
+                 ? set_defaults(fields->fields, (char *)base + fields->offset)
+                 : tg_config_value_default(fields, base);
+    return rc;
+}
+
 static void path_cut(struct tg_buf *path, size_t len)
 {
     path->len = len;
@@ -143,10 +153,70 @@ static void read_header(struct tg_config_reader *reader, const struct tg_config_
     if (!header->name) reader->failed = true;
 }
 
-static int by_name(const void *a, const void *b)
+static bool is_name(const char *name, size_t len)
 {
-    const struct tg_config_header *left = a, *right = b;
-    return left->name && right->name ? strcmp(left->name, right->name) : 0;
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz"
+                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return len >= 1 && len <= 32 && strspn(name, alphabet) == len;
+}
+
+static int by_first_member(const void *a, const void *b)
+{
+    const char *left = *(char *const *)a, *right = *(char *const *)b;
+    return left && right ? strcmp(left, right) : 0;
+}
+
+/* A record under its name, the value on top of the stack. */
+static void read_named_record(struct tg_config_reader *reader, const struct tg_config_field *field,
+                              void *base, const char *name, size_t len)
+{
+    void **list = (void **)(void *)((char *)base + field->offset);
+    int *count = (int *)(void *)((char *)base + field->count);
+    if (!is_name(name, len)) {
+        tg_config_fault(reader->faults, reader->path.data,
+                        "expected a name of 1 to 32 letters, digits, _ and -");
+        return;
+    }
+    if (*count == (int)field->max) {
+        tg_config_fault(reader->faults, reader->path.data, "more than %.0f", field->max);
+        return;
+    }
+    char **record = append(reader, list, count, field->size);
+    if (!record) return;
+    *record = strdup(name);
+    if (!*record || set_defaults(field->fields, record)) reader->failed = true;
+    read_fields(reader, field->fields, record);
+}
+
+static void read_named(struct tg_config_reader *reader, const struct tg_config_field *field,
+                       void *base)
+{
+    lua_State *lua = reader->lua;
+    size_t mark = reader->path.len;
+    const int *count = (int *)(void *)((char *)base + field->count);
+    if (!lua_istable(lua, -1)) {
+        tg_config_value_refuse(reader, field, "a table of names and tables");
+        return;
+    }
+    lua_pushnil(lua);
+    while (!reader->failed && lua_next(lua, -2)) {
+        if (lua_type(lua, -2) != LUA_TSTRING) {
+            tg_config_fault(reader->faults, reader->path.data,
+                            "expected name = { … }, got an entry without a name");
+        } else {
+            size_t len;
+            const char *name = lua_tolstring(lua, -2, &len);
+            tg_config_path_key(&reader->path, name, len);
+            read_named_record(reader, field, base, name, len);
+            path_cut(&reader->path, mark);
+        }
+        lua_pop(lua, 1);
+    }
+    if (*count < (int)field->min && !reader->faults->count)
+        tg_config_fault(reader->faults, reader->path.data, "expected at least %.0f", field->min);
+    if (*count)
+        qsort(*(void **)(void *)((char *)base + field->offset), (size_t)*count, field->size,
+              by_first_member);
 }
 
 static void read_headers(struct tg_config_reader *reader, const struct tg_config_field *field,
@@ -177,7 +247,7 @@ static void read_headers(struct tg_config_reader *reader, const struct tg_config
         }
         lua_pop(lua, 1);
     }
-    if (*count) qsort(*list, (size_t)*count, sizeof **list, by_name);
+    if (*count) qsort(*list, (size_t)*count, sizeof **list, by_first_member);
 }
 
 static void read_field(struct tg_config_reader *reader, const struct tg_config_field *field,
@@ -192,7 +262,8 @@ static void read_field(struct tg_config_reader *reader, const struct tg_config_f
     case TG_CONFIG_LATER:
         tg_config_fault(reader->faults, path->data, "not supported in this version");
         break;
-    case TG_CONFIG_SECTION: read_fields(reader, field->fields, base); break;
+    case TG_CONFIG_SECTION: read_fields(reader, field->fields, (char *)base + field->offset); break;
+    case TG_CONFIG_NAMED: read_named(reader, field, base); break;
     case TG_CONFIG_TEXTS:
     case TG_CONFIG_PATHS:
     case TG_CONFIG_RECORDS: read_list(reader, field, base); break;
@@ -286,31 +357,13 @@ void tg_config_reader_fini(struct tg_config_reader *reader)
     tg_buf_fini(&reader->path);
 }
 
-static int set_defaults(const struct tg_config_field *fields, struct tg_config *config)
-{
-    int rc = 0;
-    for (; fields->name && !rc; fields++)
-        rc = fields->kind == TG_CONFIG_SECTION ? set_defaults(fields->fields, config)
-                                               : tg_config_value_default(fields, config);
-    return rc;
-}
-
 int tg_config_defaults(struct tg_config *config)
 {
     return set_defaults(tg_config_schema, config);
 }
 
-static void release(const struct tg_config_field *fields, struct tg_config *config)
-{
-    for (; fields->name; fields++) {
-        if (fields->kind == TG_CONFIG_SECTION)
-            release(fields->fields, config);
-        else
-            tg_config_value_free(fields, config);
-    }
-}
-
 void tg_config_release(struct tg_config *config)
 {
-    release(tg_config_schema, config);
+    for (const struct tg_config_field *field = tg_config_schema; field->name; field++)
+        tg_config_value_free(field, config);
 }

@@ -4,34 +4,10 @@
 #include "app/config_schema.h"
 
 #include "app/config.h"
-#include "source/source.h"
+#include "app/config_rows.h"
 
-/* clang-format off */
-#define AT(member) .offset = offsetof(struct tg_config, member)
-#define COUNT(member) .count = offsetof(struct tg_config, member)
+#define ROWS_OF struct tg_config
 #define KEY(member) .offset = offsetof(struct tg_config_key, member)
-#define CHOICES(...) .choices = (const char *const[]){__VA_ARGS__, NULL}
-#define LATER(...) .later = (const char *const[]){__VA_ARGS__, NULL}
-#define RANGE(low, high) .min = low, .max = high
-#define END {.name = NULL}
-
-#define INT(key, member, low, high, text) \
-    {.name = key, .kind = TG_CONFIG_INT, AT(member), RANGE(low, high), .initial = text}
-#define LONG(key, member, low, high, text) \
-    {.name = key, .kind = TG_CONFIG_LONG, AT(member), RANGE(low, high), .initial = text}
-#define NUMBER(key, member, low, high, text) \
-    {.name = key, .kind = TG_CONFIG_NUMBER, AT(member), RANGE(low, high), .initial = text}
-#define BOOL(key, member, text) \
-    {.name = key, .kind = TG_CONFIG_BOOL, AT(member), .initial = text}
-#define TEXT(key, member, text) \
-    {.name = key, .kind = TG_CONFIG_TEXT, AT(member), RANGE(1, 1024), .initial = text}
-#define PATH(key, member) {.name = key, .kind = TG_CONFIG_PATH, AT(member), RANGE(1, 4096)}
-#define SECTION(key, table) {.name = key, .kind = TG_CONFIG_SECTION, .fields = table}
-#define NOT_YET(key) {.name = key, .kind = TG_CONFIG_LATER}
-/* clang-format on */
-
-#define DAY_MS 86400000
-#define DAY_S 86400
 
 static const struct tg_config_field listen_fields[] = {
     TEXT("address", listen.address, "0.0.0.0"),
@@ -52,50 +28,6 @@ static const struct tg_config_field admin_fields[] = {
      .min = 16,
      .max = 1024,
      .secret = true},
-    END,
-};
-
-static const struct tg_config_field sim_fields[] = {
-    LONG("seed", source.sim.seed, 0, 9007199254740991.0, "1"),
-    INT("accounts", source.sim.accounts, 1, TG_SIM_ACCOUNTS, "1000"),
-    NUMBER("events_per_minute", source.sim.events_per_minute, 0, TG_SIM_EVENTS, "6"),
-    INT("outage_every_seconds", source.sim.outage_every_s, 0, DAY_S, "0"),
-    INT("outage_for_seconds", source.sim.outage_for_s, 0, DAY_S, "0"),
-    INT("latency_ms", source.sim.latency_ms, 0, TG_SIM_LATENCY_MS, "0"),
-    END,
-};
-
-static const struct tg_config_field source_fields[] = {
-    {.name = "driver",
-     .kind = TG_CONFIG_CHOICE,
-     AT(source.driver),
-     .initial = "http",
-     CHOICES("http", "sim"),
-     LATER("mt5_webapi", "replay")},
-    TEXT("url", source.url, NULL),
-    INT("interval_ms", source.interval_ms, 100, 3600000, "1000"),
-    INT("timeout_ms", source.timeout_ms, 50, 600000, "2000"),
-    INT("concurrency", source.concurrency, 1, 4096, "256"),
-    LONG("max_body_bytes", source.max_body_bytes, 1024, 1073741824, "4194304"),
-    LONG("max_stale_ms", source.max_stale_ms, 0, DAY_MS, "10000"),
-    PATH("ca_file", source.ca_file),
-    INT("currency_digits", source.currency_digits, 0, 8, "2"),
-    {.name = "headers",
-     .kind = TG_CONFIG_HEADERS,
-     AT(source.headers),
-     COUNT(source.headers_count),
-     .max = 32,
-     .secret = true},
-    INT("retry_first_ms", source.retry_first_ms, 10, 600000, "1000"),
-    INT("retries", source.retries, 0, 20, "3"),
-    INT("probe_ms", source.probe_ms, 100, DAY_MS, "30000"),
-    INT("breaker_failures", source.breaker_failures, 1, 1000000, "20"),
-    INT("refused_first_ms", source.refused_first_ms, 1000, DAY_MS, "60000"),
-    INT("refused_max_ms", source.refused_max_ms, 1000, DAY_MS, "900000"),
-    INT("grace_ms", source.grace_ms, 0, 3600000, "10000"),
-    INT("suspect_polls", source.suspect_polls, 1, 100, "3"),
-    SECTION("sim", sim_fields),
-    NOT_YET("map"),
     END,
 };
 
@@ -242,7 +174,15 @@ static const struct tg_config_field log_fields[] = {
 const struct tg_config_field tg_config_schema[] = {
     SECTION("listen", listen_fields),
     SECTION("admin", admin_fields),
-    SECTION("source", source_fields),
+    {.name = "source", .kind = TG_CONFIG_SECTION, AT(single), .fields = tg_config_source_fields},
+    {.name = "sources",
+     .kind = TG_CONFIG_NAMED,
+     AT(sources),
+     COUNT(sources_count),
+     .fields = tg_config_source_fields,
+     .size = sizeof(struct tg_config_source),
+     .min = 1,
+     .max = TG_CONFIG_SOURCES},
     SECTION("accounts", accounts_fields),
     SECTION("auth", auth_fields),
     SECTION("rules", rules_fields),

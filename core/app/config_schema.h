@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 enum tg_config_kind {
-    TG_CONFIG_SECTION, /* a table of `fields` */
+    TG_CONFIG_SECTION, /* a table of `fields`; `offset` is where their struct begins */
     TG_CONFIG_BOOL,    /* bool */
     TG_CONFIG_INT,     /* int, whole, min … max */
     TG_CONFIG_LONG,    /* int64_t, whole, min … max */
@@ -18,6 +18,8 @@ enum tg_config_kind {
     TG_CONFIG_TEXTS,   /* char ** and, at `count`, an int: a list */
     TG_CONFIG_PATHS,   /* the same of paths; one alone may stand without a list */
     TG_CONFIG_RECORDS, /* a list of tables of `fields`: pointer and, at `count`, an int */
+    TG_CONFIG_NAMED,   /* the same under names, which become each record's first member (char *);
+                        * sorted by them, and what a record does not give has its default */
     TG_CONFIG_HEADERS, /* a table of names and values: struct tg_config_header * and an int */
     TG_CONFIG_LATER,   /* known to the documentation of a later version, refused in this one */
 };
@@ -32,10 +34,12 @@ struct tg_config_field {
     const char *const *choices; /* ends with NULL */
     const char *const *later;   /* choices of later versions, or NULL */
     const struct tg_config_field *fields;
-    size_t size;   /* RECORDS: of one record */
-    bool required; /* in a record: must be given */
-    bool secret;   /* its value never stands in a message */
+    size_t size;         /* RECORDS, NAMED: of one record */
+    bool required;       /* in a record: must be given */
+    bool secret;         /* its value never stands in a message */
+    const char *drivers; /* of a source: the drivers that read it, as words; NULL: all do */
 };
 
-/* The top-level fields. */
+/* The top-level fields, and those of one source. */
 extern const struct tg_config_field tg_config_schema[];
+extern const struct tg_config_field tg_config_source_fields[];

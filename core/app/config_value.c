@@ -230,11 +230,19 @@ int tg_config_value_default(const struct tg_config_field *field, void *base)
     return 0;
 }
 
+static void free_fields(const struct tg_config_field *fields, void *base)
+{
+    for (; fields->name; fields++)
+        tg_config_value_free(fields, base);
+}
+
 static void free_records(const struct tg_config_field *field, char *records, int count)
 {
-    for (int i = 0; i < count; i++)
-        for (const struct tg_config_field *part = field->fields; part->name; part++)
-            tg_config_value_free(part, records + (size_t)i * field->size);
+    for (int i = 0; i < count; i++) {
+        char *record = records + (size_t)i * field->size;
+        free_fields(field->fields, record);
+        if (field->kind == TG_CONFIG_NAMED) free(*(char **)(void *)record);
+    }
     free(records);
 }
 
@@ -267,7 +275,9 @@ void tg_config_value_free(const struct tg_config_field *field, void *base)
         }
         free(*(struct tg_config_header **)at);
         break;
-    case TG_CONFIG_RECORDS: free_records(field, *(char **)at, *count); break;
+    case TG_CONFIG_SECTION: free_fields(field->fields, at); return;
+    case TG_CONFIG_RECORDS:
+    case TG_CONFIG_NAMED: free_records(field, *(char **)at, *count); break;
     default: return;
     }
     *(void **)at = NULL;

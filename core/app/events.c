@@ -112,12 +112,13 @@ void tg_events_flush(struct tg_gateway *gateway)
 
 void tg_events_due(struct tg_gateway *gateway)
 {
-    int64_t served_ms = tg_wall_ms(gateway->clock) - gateway->config->source.interval_ms;
+    int64_t now_ms = tg_wall_ms(gateway->clock);
     size_t cursor = 0;
     tg_events_flush(gateway); /* what a poll has brought is told first */
     for (struct tg_watch *watch; (watch = tg_scheduler_next(gateway->scheduler, &cursor));) {
         int64_t wake_ms = watch->account->wake_wall_ms;
-        if (wake_ms && wake_ms <= served_ms) tg_script_due(gateway->script, watch->account);
+        if (wake_ms && wake_ms <= now_ms - watch->upstream->interval_ms)
+            tg_script_due(gateway->script, watch->account);
     }
 }
 

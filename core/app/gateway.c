@@ -6,6 +6,7 @@
 #include "app/drain.h"
 #include "app/gateway_inner.h"
 #include "app/setup.h"
+#include "app/source_open.h"
 #include "base/log.h"
 
 #include <signal.h>
@@ -101,42 +102,6 @@ static int open_script(struct tg_gateway *gateway, struct tg_err *err)
     return rc;
 }
 
-static int open_source(struct tg_gateway *gateway, struct tg_err *err)
-{
-    const struct tg_config *config = gateway->config;
-    if (!strcmp(config->source.driver, "sim")) {
-        struct tg_sim_source_options options = {
-            .seed = (uint64_t)config->source.sim.seed,
-            .accounts = config->source.sim.accounts,
-            .events_per_minute = config->source.sim.events_per_minute,
-            .outage_every_s = config->source.sim.outage_every_s,
-            .outage_for_s = config->source.sim.outage_for_s,
-            .latency_ms = config->source.sim.latency_ms,
-        };
-        return tg_sim_source_open(&gateway->loop, gateway->clock, &options, &gateway->source, err);
-    }
-    int count = config->source.headers_count;
-    struct tg_http_source_header *headers = calloc((size_t)count + 1, sizeof *headers);
-    if (!headers) return tg_fail(err, TG_ENOMEM, "no memory for the source");
-    for (int i = 0; i < count; i++)
-        headers[i] = (struct tg_http_source_header){config->source.headers[i].name,
-                                                    config->source.headers[i].value};
-    struct tg_http_source_options options = {
-        .url = config->source.url,
-        .timeout_ms = config->source.timeout_ms,
-        .concurrency = config->source.concurrency,
-        .max_body = config->source.max_body_bytes,
-        .max_stale_ms = config->source.max_stale_ms,
-        .currency_digits = config->source.currency_digits,
-        .headers = headers,
-        .headers_count = count,
-        .ca_file = config->source.ca_file,
-    };
-    int rc = tg_http_source_open(&gateway->loop, gateway->clock, &options, &gateway->source, err);
-    free(headers);
-    return rc;
-}
-
 static int open_scheduler(struct tg_gateway *gateway, struct tg_err *err)
 {
     static const struct tg_scheduler_host host = {tg_events_fresh, tg_events_status,
@@ -145,17 +110,11 @@ static int open_scheduler(struct tg_gateway *gateway, struct tg_err *err)
     struct tg_scheduler_options options = {
         .clock = gateway->clock,
         .wheel = &gateway->beat,
-        .source = gateway->source,
         .store = gateway->store,
-        .interval_ms = config->source.interval_ms,
-        .grace_ms = config->source.grace_ms,
-        .stale_ms = (int64_t)config->source.interval_ms + config->source.timeout_ms,
+        .upstreams = gateway->upstreams,
+        .upstreams_count = config->sources_count,
+        .upstream_default = tg_config_default_source(config),
         .maximum = (uint32_t)config->accounts.maximum,
-        .backoff = {config->source.retry_first_ms, config->source.retries, config->source.probe_ms,
-                    config->source.refused_first_ms, config->source.refused_max_ms},
-        .breaker = {config->source.breaker_failures, config->source.retry_first_ms,
-                    config->source.probe_ms, 2 * (int64_t)config->source.timeout_ms + 1000},
-        .account = {config->source.suspect_polls},
         .host = &host,
         .ctx = gateway,
     };
@@ -250,7 +209,7 @@ static void close_all(struct tg_gateway *gateway)
 {
     if (gateway->server) tg_server_close(gateway->server);
     if (gateway->scheduler) tg_scheduler_free(gateway->scheduler);
-    if (gateway->source) tg_source_close(gateway->source);
+    tg_upstreams_close(gateway->upstreams, gateway->config->sources_count);
     tg_reloader_close(gateway->reloader);
     close_handles(gateway);
     for (int turn = 0; turn < 1000 && uv_run(&gateway->loop, UV_RUN_NOWAIT); turn++)
@@ -288,7 +247,7 @@ int tg_gateway_run(const char *config_path, const struct tg_config *config)
                  : -TG_ENOMEM;
     if (!rc) rc = open_script(&gateway, &err);
     bool given = rc != 0; /* what failed so far stands in files of the operator */
-    if (!rc) rc = open_source(&gateway, &err);
+    if (!rc) rc = tg_upstreams_open(&gateway.loop, gateway.clock, config, &gateway.upstreams, &err);
     if (!rc) rc = open_scheduler(&gateway, &err);
     if (!rc) rc = open_server(&gateway, &err);
     if (!rc && config->rules.reload && config->rules.paths_count)
@@ -300,7 +259,7 @@ int tg_gateway_run(const char *config_path, const struct tg_config *config)
     }
     gateway.ready = true;
     tg_info("gateway", "ready", tg_s("version", TIDEGATE_VERSION),
-            tg_s("source", config->source.driver));
+            tg_i("sources", config->sources_count));
     (void)uv_run(&gateway.loop, UV_RUN_DEFAULT);
     close_all(&gateway);
     tg_info("gateway", "stopped", tg_i("exit_code", gateway.exit_code));

@@ -10,7 +10,6 @@
 #include "base/wheel.h"
 #include "net/server.h"
 #include "script/script.h"
-#include "source/source.h"
 #include "stream/channel.h"
 #include "stream/session.h"
 
@@ -34,7 +33,7 @@ struct tg_gateway {
     struct tg_auth *auth;
     struct tg_script *script;
     struct tg_store *store;
-    struct tg_source *source;
+    struct tg_upstream *upstreams; /* as many as config->sources, in its order */
     struct tg_scheduler *scheduler;
     struct tg_server *server;
 

@@ -16,17 +16,27 @@ void tg_histogram_note(struct tg_histogram *histogram, int64_t us)
     histogram->sum_us += (uint64_t)us;
 }
 
+void tg_histogram_samples(const struct tg_histogram *histogram, struct tg_buf *out,
+                          const char *name, const char *labels)
+{
+    uint64_t sum = 0;
+    const char *comma = *labels ? "," : "", *open = *labels ? "{" : "", *close = *labels ? "}" : "";
+    for (int i = 0; i < TG_HISTOGRAM_BUCKETS - 1; i++) {
+        sum += histogram->counts[i];
+        tg_buf_printf(out, "%s_bucket{%s%sle=\"%g\"} %llu\n", name, labels, comma,
+                      (double)bounds_us[i] / 1e6, (unsigned long long)sum);
+    }
+    tg_buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", name, labels, comma,
+                  (unsigned long long)histogram->count);
+    tg_buf_printf(out, "%s_sum%s%s%s %.6f\n", name, open, labels, close,
+                  (double)histogram->sum_us / 1e6);
+    tg_buf_printf(out, "%s_count%s%s%s %llu\n", name, open, labels, close,
+                  (unsigned long long)histogram->count);
+}
+
 void tg_histogram_write(const struct tg_histogram *histogram, struct tg_buf *out, const char *name,
                         const char *help)
 {
-    uint64_t sum = 0;
     tg_buf_printf(out, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name);
-    for (int i = 0; i < TG_HISTOGRAM_BUCKETS - 1; i++) {
-        sum += histogram->counts[i];
-        tg_buf_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, (double)bounds_us[i] / 1e6,
-                      (unsigned long long)sum);
-    }
-    tg_buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n", name,
-                  (unsigned long long)histogram->count, name, (double)histogram->sum_us / 1e6, name,
-                  (unsigned long long)histogram->count);
+    tg_histogram_samples(histogram, out, name, "");
 }

@@ -12,8 +12,7 @@
 
 struct tg_scheduler {
     struct tg_scheduler_options options;
-    struct tg_scheduler_counters counters;
-    struct tg_breaker breaker;
+    uint32_t watches_count;
     struct tg_map watches;
     struct tg_rng rng;
 };
@@ -41,12 +40,18 @@ int64_t tg_watch_age_ms(const struct tg_watch *watch)
 
 static void set_state(struct tg_watch *watch, enum tg_source_state state)
 {
-    struct tg_scheduler *scheduler = watch->scheduler;
+    struct tg_upstream_counters *counters = &watch->upstream->counters;
     if (state == watch->state) return;
-    scheduler->counters.states[watch->state]--;
-    scheduler->counters.states[state]++;
+    counters->states[watch->state]--;
+    counters->states[state]++;
     watch->state = state;
-    watch->since_wall_ms = tg_wall_ms(scheduler->options.clock);
+    watch->since_wall_ms = tg_wall_ms(watch->scheduler->options.clock);
+}
+
+static void set_unknown(struct tg_watch *watch, bool unknown)
+{
+    watch->upstream->counters.unknown += (uint32_t)unknown - (uint32_t)watch->unknown;
+    watch->unknown = unknown;
 }
 
 /* The account's place within the interval: multiples of the golden ratio never bunch. The first
@@ -54,7 +59,7 @@ static void set_state(struct tg_watch *watch, enum tg_source_state state)
  * and never later than an interval, which would cost the client the promise of a second. */
 static int64_t next_beat(const struct tg_watch *watch, int64_t after_ms)
 {
-    int64_t interval = watch->scheduler->options.interval_ms;
+    int64_t interval = watch->upstream->interval_ms;
     double turn = (double)watch->account->slot * 0.6180339887498949;
     int64_t phase = (int64_t)((turn - (double)(int64_t)turn) * (double)interval);
     int64_t past = (after_ms % interval - phase + interval) % interval;
@@ -74,15 +79,15 @@ static void failed(struct tg_watch *watch, enum tg_poll_end end, const char *cod
     struct tg_scheduler *scheduler = watch->scheduler;
     const struct tg_scheduler_host *host = scheduler->options.host;
     enum tg_source_state before = watch->state;
-    watch->unknown = end == TG_POLL_UNKNOWN;
-    int64_t due = tg_backoff_fail(&watch->backoff, &scheduler->options.backoff, &scheduler->rng,
-                                  end, retry_after_ms, now_of(scheduler));
+    set_unknown(watch, end == TG_POLL_UNKNOWN);
+    int64_t due = tg_backoff_fail(&watch->backoff, &watch->upstream->backoff, &scheduler->rng, end,
+                                  retry_after_ms, now_of(scheduler));
     bool retrying = watch->backoff.state == TG_BACKOFF_RETRYING;
     set_state(watch, retrying ? TG_SOURCE_RECONNECTING : TG_SOURCE_ERROR);
     schedule(watch, due);
-    tg_warn("source", "poll_failed", tg_s("account", watch->account->id), tg_s("code", code),
-            tg_s("message", message), tg_i("retry_in_ms", watch->backoff.wait_ms),
-            tg_s("status", tg_watch_status(watch)));
+    tg_warn("source", "poll_failed", tg_s("account", watch->account->id),
+            tg_s("source", watch->upstream->name), tg_s("code", code), tg_s("message", message),
+            tg_i("retry_in_ms", watch->backoff.wait_ms), tg_s("status", tg_watch_status(watch)));
     if (end == TG_POLL_UNKNOWN && !watch->account->known) {
         host->unknown(scheduler->options.ctx, watch);
         return;
@@ -94,11 +99,12 @@ static void failed(struct tg_watch *watch, enum tg_poll_end end, const char *cod
 static void start(struct tg_watch *watch)
 {
     struct tg_scheduler *scheduler = watch->scheduler;
+    struct tg_upstream *upstream = watch->upstream;
     int64_t now = now_of(scheduler);
-    if (!tg_breaker_allows(&scheduler->breaker, &scheduler->options.breaker, now)) {
-        scheduler->counters.held++;
+    if (!tg_breaker_allows(&upstream->breaker, &upstream->breaker_policy, now)) {
+        upstream->counters.held++;
         failed(watch, TG_POLL_FAILED, "CIRCUIT_OPEN", "the source is failing for every account",
-               scheduler->breaker.due_ms > now ? scheduler->breaker.due_ms - now : 0);
+               upstream->breaker.due_ms > now ? upstream->breaker.due_ms - now : 0);
         return;
     }
     struct tg_poll *poll = &watch->poll;
@@ -113,12 +119,12 @@ static void start(struct tg_watch *watch)
     poll->code[0] = poll->message[0] = '\0';
     poll->retry_after_ms = 0;
     watch->started_us = tg_mono_us();
-    if (tg_source_poll(scheduler->options.source, poll)) {
+    if (tg_source_poll(upstream->source, poll)) {
         failed(watch, TG_POLL_FAILED, "NO_MEMORY", "the poll could not be started", 0);
         return;
     }
     watch->polling = true;
-    scheduler->counters.in_flight++;
+    upstream->counters.in_flight++;
 }
 
 /* A poll that waits for its turn at a slow source has not failed, but what clients see has aged all
@@ -126,45 +132,45 @@ static void start(struct tg_watch *watch)
 static void overdue(struct tg_watch *watch)
 {
     const struct tg_scheduler_options *options = &watch->scheduler->options;
-    if (!options->stale_ms || watch->state != TG_SOURCE_CONNECTED ||
-        tg_watch_age_ms(watch) <= options->stale_ms)
+    const struct tg_upstream *upstream = watch->upstream;
+    if (!upstream->stale_ms || watch->state != TG_SOURCE_CONNECTED ||
+        tg_watch_age_ms(watch) <= upstream->stale_ms)
         return;
     set_state(watch, TG_SOURCE_RECONNECTING);
     tg_warn("source", "poll_overdue", tg_s("account", watch->account->id),
             tg_i("age_ms", tg_watch_age_ms(watch)));
     options->host->status(options->ctx, watch, "POLL_OVERDUE", "the source is slow to answer",
-                          options->interval_ms);
+                          upstream->interval_ms);
 }
 
 /* A beat: polls, or notes that the poll before still runs. */
 static void on_due(struct tg_timer *timer, int64_t now_ms)
 {
     struct tg_watch *watch = tg_of(timer, struct tg_watch, due);
-    struct tg_scheduler *scheduler = watch->scheduler;
+    struct tg_upstream *upstream = watch->upstream;
     int64_t late = now_ms - watch->beat_ms;
     if (watch->polling) {
-        scheduler->counters.skipped++;
+        upstream->counters.skipped++;
         overdue(watch);
         schedule(watch, next_beat(watch, now_ms));
         return;
     }
-    tg_histogram_note(&scheduler->counters.lateness, late * 1000);
-    if (late * 2 > scheduler->options.interval_ms) scheduler->counters.late++;
+    tg_histogram_note(&upstream->counters.lateness, late * 1000);
+    if (late * 2 > upstream->interval_ms) upstream->counters.late++;
     schedule(watch, next_beat(watch, now_ms));
     start(watch);
 }
 
 /* The upstream has come back: those that wait for a far retry are asked soon, spread over an
  * interval. */
-static void hasten_all(struct tg_scheduler *scheduler)
+static void hasten_all(struct tg_scheduler *scheduler, const struct tg_upstream *upstream)
 {
     size_t cursor = 0;
     for (struct tg_watch *watch; (watch = tg_scheduler_next(scheduler, &cursor));) {
-        if (watch->polling || watch->backoff.state == TG_BACKOFF_CLEAR) continue;
-        int64_t soon =
-            now_of(scheduler) +
-            (int64_t)tg_rng_below(&scheduler->rng, (uint64_t)scheduler->options.interval_ms);
-        schedule(watch, tg_backoff_hasten(&watch->backoff, soon));
+        if (watch->upstream != upstream || watch->polling) continue;
+        if (watch->backoff.state == TG_BACKOFF_CLEAR) continue;
+        uint64_t spread = tg_rng_below(&scheduler->rng, (uint64_t)upstream->interval_ms);
+        schedule(watch, tg_backoff_hasten(&watch->backoff, now_of(scheduler) + (int64_t)spread));
     }
 }
 
@@ -173,17 +179,17 @@ static void good(struct tg_watch *watch)
     struct tg_scheduler *scheduler = watch->scheduler;
     const struct tg_scheduler_options *options = &scheduler->options;
     bool first = !watch->account->known;
-    int rc = tg_account_apply(watch->account, &watch->poll.records, &options->account,
+    int rc = tg_account_apply(watch->account, &watch->poll.records, &watch->upstream->account,
                               now_of(scheduler), tg_wall_ms(options->clock));
     if (rc) {
-        scheduler->counters.rejected++;
+        watch->upstream->counters.rejected++;
         failed(watch, rc == -TG_EINVAL ? TG_POLL_STALE : TG_POLL_FAILED,
                rc == -TG_EINVAL ? "BAD_DOCUMENT" : "NO_MEMORY", tg_strerror(rc), 0);
         return;
     }
     if (tg_backoff_ok(&watch->backoff)) schedule(watch, next_beat(watch, now_of(scheduler)));
     enum tg_source_state before = watch->state;
-    watch->unknown = false;
+    set_unknown(watch, false);
     set_state(watch, TG_SOURCE_CONNECTED);
     if (before == TG_SOURCE_RECONNECTING || before == TG_SOURCE_ERROR)
         tg_info("source", "live_again", tg_s("account", watch->account->id));
@@ -195,17 +201,17 @@ static void on_done(struct tg_poll *poll)
 {
     struct tg_watch *watch = tg_of(poll, struct tg_watch, poll);
     struct tg_scheduler *scheduler = watch->scheduler;
+    struct tg_upstream *upstream = watch->upstream;
     watch->polling = false;
-    scheduler->counters.in_flight--;
-    scheduler->counters.polls[poll->end]++;
-    tg_histogram_note(&scheduler->counters.duration, tg_mono_us() - watch->started_us);
-    bool turned = tg_breaker_note(&scheduler->breaker, &scheduler->options.breaker, poll->end,
-                                  now_of(scheduler));
-    if (turned) {
-        bool open = scheduler->breaker.state != TG_BREAKER_CLOSED;
+    upstream->counters.in_flight--;
+    upstream->counters.polls[poll->end]++;
+    tg_histogram_note(&upstream->counters.duration, tg_mono_us() - watch->started_us);
+    if (tg_breaker_note(&upstream->breaker, &upstream->breaker_policy, poll->end,
+                        now_of(scheduler))) {
+        bool open = tg_upstream_open(upstream);
         tg_warn("source", open ? "circuit_opened" : "circuit_closed",
-                tg_i("wait_ms", scheduler->breaker.wait_ms));
-        if (!open) hasten_all(scheduler);
+                tg_s("source", upstream->name), tg_i("wait_ms", upstream->breaker.wait_ms));
+        if (!open) hasten_all(scheduler, upstream);
     }
     if (poll->end == TG_POLL_OK)
         good(watch);
@@ -226,15 +232,17 @@ static void end_watch(struct tg_watch *watch)
     struct tg_scheduler *scheduler = watch->scheduler;
     const struct tg_scheduler_options *options = &scheduler->options;
     if (watch->polling) {
-        tg_source_cancel(options->source, &watch->poll);
-        scheduler->counters.in_flight--;
+        tg_source_cancel(watch->upstream->source, &watch->poll);
+        watch->upstream->counters.in_flight--;
     }
     tg_wheel_stop(options->wheel, &watch->due);
     tg_wheel_stop(options->wheel, &watch->grace);
     options->host->ended(options->ctx, watch);
     (void)tg_map_remove(&scheduler->watches, watch->account->id, strlen(watch->account->id));
-    scheduler->counters.states[watch->state]--;
-    scheduler->counters.watches--;
+    set_unknown(watch, false);
+    watch->upstream->counters.states[watch->state]--;
+    watch->upstream->counters.watches--;
+    scheduler->watches_count--;
     tg_store_drop(options->store, watch->account);
     tg_records_fini(&watch->poll.records);
     free(watch);
@@ -272,7 +280,7 @@ static int watch_new(struct tg_scheduler *scheduler, const char *id, const char 
                      struct tg_watch **out)
 {
     const struct tg_scheduler_options *options = &scheduler->options;
-    if (scheduler->counters.watches >= options->maximum) return -TG_ELIMIT;
+    if (scheduler->watches_count >= options->maximum) return -TG_ELIMIT;
     struct tg_watch *watch = calloc(1, sizeof *watch);
     struct tg_account *account = watch ? tg_store_open(options->store, id) : NULL;
     if (!account || tg_map_put(&scheduler->watches, id, strlen(id), watch, NULL)) {
@@ -282,14 +290,16 @@ static int watch_new(struct tg_scheduler *scheduler, const char *id, const char 
     }
     watch->scheduler = scheduler;
     watch->account = account;
+    watch->upstream = &options->upstreams[options->upstream_default];
     watch->poll.ops = &poll_ops;
     watch->since_wall_ms = tg_wall_ms(options->clock);
     account->owner = watch;
     (void)snprintf(watch->subject, sizeof watch->subject, "%s", subject);
     tg_timer_init(&watch->due, on_due);
     tg_timer_init(&watch->grace, on_grace);
-    scheduler->counters.watches++;
-    scheduler->counters.states[TG_SOURCE_CONNECTING]++;
+    scheduler->watches_count++;
+    watch->upstream->counters.watches++;
+    watch->upstream->counters.states[TG_SOURCE_CONNECTING]++;
     schedule(watch, now_of(scheduler));
     *out = watch;
     return 0;
@@ -313,7 +323,7 @@ void tg_scheduler_leave(struct tg_watch *watch)
     tg_must(watch->viewers > 0);
     if (--watch->viewers || watch->always) return;
     tg_wheel_set(scheduler->options.wheel, &watch->grace,
-                 now_of(scheduler) + scheduler->options.grace_ms);
+                 now_of(scheduler) + watch->upstream->grace_ms);
 }
 
 int tg_scheduler_always(struct tg_scheduler *scheduler, const char *account_id)
@@ -335,12 +345,7 @@ struct tg_watch *tg_scheduler_next(const struct tg_scheduler *scheduler, size_t 
     return slot ? slot->value : NULL;
 }
 
-const struct tg_scheduler_counters *tg_scheduler_counters(const struct tg_scheduler *scheduler)
+const struct tg_upstream *tg_scheduler_upstream(const struct tg_scheduler *scheduler, int index)
 {
-    return &scheduler->counters;
-}
-
-bool tg_scheduler_circuit_open(const struct tg_scheduler *scheduler)
-{
-    return scheduler->breaker.state != TG_BREAKER_CLOSED;
+    return index < scheduler->options.upstreams_count ? &scheduler->options.upstreams[index] : NULL;
 }

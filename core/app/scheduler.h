@@ -1,33 +1,22 @@
 /* The scheduler: which account is polled when, and what its source is worth at this moment. */
 #pragma once
 
-#include "app/histogram.h"
+#include "app/upstream.h"
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/wheel.h"
 #include "model/store.h"
-#include "source/backoff.h"
-#include "source/breaker.h"
-#include "source/source.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct tg_scheduler;
 
-/* The source of one account as the platform knows it, and as clients read it in `status`. */
-enum tg_source_state {
-    TG_SOURCE_CONNECTING,   /* no good poll yet: "connecting" */
-    TG_SOURCE_CONNECTED,    /* "live" */
-    TG_SOURCE_RECONNECTING, /* "reconnecting" */
-    TG_SOURCE_ERROR,        /* "cached" with a last good state, else "down" */
-    TG_SOURCE_STATES,
-};
-
 /* An account that is polled. Owned by the scheduler. */
 struct tg_watch {
     struct tg_scheduler *scheduler;
     struct tg_account *account;
+    struct tg_upstream *upstream; /* where it is polled */
     struct tg_poll poll;
     struct tg_backoff backoff;
     struct tg_timer due, grace;
@@ -58,28 +47,13 @@ struct tg_scheduler_host {
 struct tg_scheduler_options {
     const struct tg_clock *clock;
     struct tg_wheel *wheel; /* fine: 10 ms; the caller advances it */
-    struct tg_source *source;
     struct tg_store *store;
-    int64_t interval_ms, grace_ms;
-    int64_t
-        stale_ms; /* a state this old is not called live while a poll is still running; 0: never */
-    uint32_t maximum; /* accounts polled at once */
-    struct tg_backoff_policy backoff;
-    struct tg_breaker_policy breaker;
-    struct tg_account_policy account;
+    struct tg_upstream *upstreams; /* borrowed */
+    int upstreams_count;
+    int upstream_default; /* of accounts that nothing sends elsewhere */
+    uint32_t maximum;     /* accounts polled at once */
     const struct tg_scheduler_host *host;
     void *ctx;
-};
-
-struct tg_scheduler_counters {
-    uint64_t polls[6]; /* by enum tg_poll_end */
-    uint64_t held;     /* polls that the open circuit held back */
-    uint64_t skipped;  /* beats skipped because the poll before was still running */
-    uint64_t late;     /* beats begun more than half an interval late */
-    uint64_t rejected; /* good answers that contradicted themselves */
-    uint32_t states[TG_SOURCE_STATES];
-    uint32_t watches, in_flight;
-    struct tg_histogram duration, lateness;
 };
 
 /* The options are copied. NULL when memory is short. */
@@ -110,5 +84,5 @@ const char *tg_watch_status(const struct tg_watch *watch);
 /* Age of the newest good poll in milliseconds, -1 when there was none. */
 int64_t tg_watch_age_ms(const struct tg_watch *watch);
 
-const struct tg_scheduler_counters *tg_scheduler_counters(const struct tg_scheduler *scheduler);
-bool tg_scheduler_circuit_open(const struct tg_scheduler *scheduler);
+/* The upstreams one by one, from 0 on; NULL behind the last. */
+const struct tg_upstream *tg_scheduler_upstream(const struct tg_scheduler *scheduler, int index);

@@ -1,15 +1,13 @@
 /* What operators and their monitors read. Everything here is cheap: counters are kept anyway, and
  * what must be summed up is bounded by the number of clients. */
 #include "app/gateway_inner.h"
+#include "app/sources_page.h"
 #include "base/json.h"
 
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char *const state_names[TG_SOURCE_STATES] = {"connecting", "connected", "reconnecting",
-                                                          "error"};
 
 static void text_member(struct tg_buf *out, const char *name, const char *text)
 {
@@ -21,21 +19,6 @@ static void number_member(struct tg_buf *out, const char *name, int64_t number)
 {
     tg_json_key(out, name);
     tg_json_i64(out, number);
-}
-
-static void write_source(const struct tg_gateway *gateway, struct tg_buf *out)
-{
-    const struct tg_scheduler_counters *polls = tg_scheduler_counters(gateway->scheduler);
-    tg_json_key(out, "source");
-    tg_json_open(out, '{');
-    text_member(out, "driver", gateway->config->source.driver);
-    tg_json_key(out, "circuit_open");
-    tg_json_bool(out, tg_scheduler_circuit_open(gateway->scheduler));
-    for (int i = 0; i < TG_SOURCE_STATES; i++)
-        number_member(out, state_names[i], polls->states[i]);
-    tg_json_close(out, '}');
-    number_member(out, "accounts", polls->watches);
-    number_member(out, "connections", gateway->clients_count);
 }
 
 static void write_rules(const struct tg_script_status *rules, struct tg_buf *out)
@@ -55,28 +38,15 @@ static void write_rules(const struct tg_script_status *rules, struct tg_buf *out
     tg_json_close(out, '}');
 }
 
-/* Accounts that somebody asked for and no source has: they say nothing of the source's health. */
-static uint32_t unknown_accounts(const struct tg_gateway *gateway)
-{
-    uint32_t count = 0;
-    size_t cursor = 0;
-    for (const struct tg_watch *watch; (watch = tg_scheduler_next(gateway->scheduler, &cursor));)
-        count += watch->unknown;
-    return count;
-}
-
 bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
 {
-    const struct tg_scheduler_counters *polls = tg_scheduler_counters(gateway->scheduler);
+    struct tg_sources_health sources;
     struct tg_script_status rules;
     tg_script_status(gateway->script, &rules);
-    uint32_t ill = polls->states[TG_SOURCE_ERROR] + polls->states[TG_SOURCE_RECONNECTING];
-    uint32_t asked = polls->watches, unknown = unknown_accounts(gateway);
-    ill -= unknown < ill ? unknown : ill;
-    asked -= unknown;
-    bool well =
-        gateway->ready && !gateway->draining && rules.generation && !(asked && ill == asked);
-    bool degraded = ill || *rules.last_error || tg_scheduler_circuit_open(gateway->scheduler);
+    tg_sources_health(gateway->scheduler, &sources);
+    bool well = gateway->ready && !gateway->draining && rules.generation &&
+                !(sources.asked && sources.ill == sources.asked);
+    bool degraded = sources.ill || *rules.last_error || sources.circuit_open;
     tg_json_open(out, '{');
     text_member(out, "status", !well ? "unhealthy" : degraded ? "degraded" : "healthy");
     text_member(out, "version", TIDEGATE_VERSION);
@@ -84,7 +54,8 @@ bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
                   (tg_mono_ms(gateway->clock) - gateway->started_mono_ms) / 1000);
     tg_json_key(out, "draining");
     tg_json_bool(out, gateway->draining);
-    write_source(gateway, out);
+    tg_sources_write(gateway->scheduler, out);
+    number_member(out, "connections", gateway->clients_count);
     write_rules(&rules, out);
     tg_json_key(out, "last_error");
     if (gateway->last_error_wall_ms) {
@@ -155,41 +126,6 @@ static void write_connections(const struct tg_gateway *gateway, struct tg_buf *o
                  gateway->counters.refused[i]);
 }
 
-static void write_polls(const struct tg_gateway *gateway, struct tg_buf *out)
-{
-    static const char *const ends[] = {"ok", "failed", "busy", "refused", "stale", "unknown"};
-    const struct tg_scheduler_counters *polls = tg_scheduler_counters(gateway->scheduler);
-    int64_t oldest = 0;
-    size_t cursor = 0;
-    for (struct tg_watch *watch; (watch = tg_scheduler_next(gateway->scheduler, &cursor));) {
-        int64_t age = tg_watch_age_ms(watch);
-        if (age > oldest) oldest = age;
-    }
-    family(out, "tidegate_polls_total", "counter", "polls ended, by outcome");
-    for (int i = 0; i < 6; i++)
-        labelled(out, "tidegate_polls_total", "end", ends[i], polls->polls[i]);
-    metric(out, "tidegate_polls_held_total", "counter", "polls the open circuit held back",
-           polls->held);
-    metric(out, "tidegate_polls_skipped_total", "counter",
-           "beats skipped because the poll before was still running", polls->skipped);
-    metric(out, "tidegate_beats_late_total", "counter",
-           "beats begun more than half an interval late", polls->late);
-    metric(out, "tidegate_polls_rejected_total", "counter", "answers that contradicted themselves",
-           polls->rejected);
-    metric(out, "tidegate_polls_in_flight", "gauge", "polls under way", polls->in_flight);
-    metric(out, "tidegate_accounts", "gauge", "accounts that are polled", polls->watches);
-    metric(out, "tidegate_circuit_open", "gauge", "1 while the circuit breaker holds polls back",
-           tg_scheduler_circuit_open(gateway->scheduler));
-    family(out, "tidegate_source_state", "gauge", "accounts by the state of their source");
-    for (int i = 0; i < TG_SOURCE_STATES; i++)
-        labelled(out, "tidegate_source_state", "state", state_names[i], polls->states[i]);
-    family(out, "tidegate_state_age_seconds", "gauge", "age of the oldest good state");
-    tg_buf_printf(out, "tidegate_state_age_seconds %.3f\n", (double)oldest / 1000);
-    tg_histogram_write(&polls->duration, out, "tidegate_poll_seconds", "duration of polls");
-    tg_histogram_write(&polls->lateness, out, "tidegate_beat_lateness_seconds",
-                       "how late beats begin");
-}
-
 static void write_rule_metrics(const struct tg_gateway *gateway, struct tg_buf *out)
 {
     struct tg_script_status status;
@@ -233,7 +169,7 @@ void tg_metrics_write(const struct tg_gateway *gateway, struct tg_buf *out)
         (void)fclose(statm);
     }
     write_connections(gateway, out);
-    write_polls(gateway, out);
+    tg_sources_metrics(gateway->scheduler, out);
     write_rule_metrics(gateway, out);
     metric(out, "process_resident_memory_bytes", "gauge", "resident memory", resident);
     struct mallinfo2 heap = mallinfo2();

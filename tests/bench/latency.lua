@@ -110,8 +110,8 @@ print(json.encode({
   latency_mean_ms = math.floor(sum / #latencies), latency_p50_ms = math.floor(at(0.5)),
   latency_p99_ms = math.floor(at(0.99)), latency_max_ms = math.floor(at(1)),
   cpu_percent_of_one_core = math.floor((cpu - cpu_before) / wall * 1000) / 10, resident_mb = math.floor(memory / 1e5) / 10,
-  beats_late = tonumber(metrics:match("tidegate_beats_late_total (%d+)")),
-  polls_skipped = tonumber(metrics:match("tidegate_polls_skipped_total (%d+)")),
+  beats_late = tonumber(metrics:match("tidegate_beats_late_total{[^}]*} (%d+)")),
+  polls_skipped = tonumber(metrics:match("tidegate_polls_skipped_total{[^}]*} (%d+)")),
 }, { indent = true }))
 
 gateway:stop(30000)

@@ -174,11 +174,19 @@ function Gateway:health()
   return self:admin("/health").json
 end
 
--- The value of one sample of /metrics, named with its labels; nil when there is none.
+-- The value of a metric, named with the labels that are asked for: the sum over its other labels (over all sources,
+-- mostly); nil when there is no such sample.
 function Gateway:metric(sample)
-  local body = self:admin("/metrics").body
-  local at = select(2, ("\n" .. body):find("\n" .. sample .. " ", 1, true))
-  return at and tonumber(body:match("^[^\n]+", at)) or nil
+  local name, labels = sample:match("^([%w_:]+){?(.-)}?$")
+  local sum
+  for has, value in ("\n" .. self:admin("/metrics").body):gmatch("\n" .. name .. "{?([^ }]*)}? (%S+)") do
+    local fits = true
+    for label in labels:gmatch('[%w_]+="[^"]*"') do
+      fits = fits and ("," .. has .. ","):find("," .. label .. ",", 1, true) ~= nil
+    end
+    if fits then sum = (sum or 0) + tonumber(value) end
+  end
+  return sum
 end
 
 -- Waits until `check()` gives something true; that, or nil.

@@ -86,10 +86,11 @@ describe("the pages of a running gateway", function()
     end
     assert.is_true(samples["tidegate_connections"] ~= nil)
     assert.is_true(samples['tidegate_closes_total{code="1000"}'] >= 1)
-    assert.is_true(samples['tidegate_polls_total{end="ok"}'] > 0)
+    assert.is_true(samples['tidegate_polls_total{source="main",end="ok"}'] > 0)
     assert.equal(1, samples["tidegate_rules_generation"])
     assert.is_true(samples["process_resident_memory_bytes"] > 1e6)
-    assert.equal(samples["tidegate_poll_seconds_count"], samples['tidegate_poll_seconds_bucket{le="+Inf"}'])
+    assert.equal(samples['tidegate_poll_seconds_count{source="main"}'],
+      samples['tidegate_poll_seconds_bucket{source="main",le="+Inf"}'])
   end)
 
   it("are not all on the public listener", function()

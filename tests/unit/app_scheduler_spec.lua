@@ -12,7 +12,7 @@ local CONNECTING, CONNECTED, RECONNECTING, ERROR = 0, 1, 2, 3
 local ELIMIT
 
 describe("scheduler", function()
-  local clock, wheel, store, ops, source, host, options, scheduler
+  local clock, wheel, store, ops, source, host, options, upstreams, upstream, scheduler
   local running, polls, cancelled, refuse_start, log, answer
   local callbacks
 
@@ -66,11 +66,18 @@ describe("scheduler", function()
       log[#log + 1] = "ended " .. name_of(watch)
     end)
     options = ffi.new("struct tg_scheduler_options")
-    options.clock, options.wheel, options.source, options.store = clock.clock, wheel, source, store
-    options.interval_ms, options.grace_ms, options.maximum = INTERVAL, GRACE, 100
-    options.backoff = { 1000, 3, 30000, 60000, 600000 }
-    options.breaker = { 0, 1000, 30000, 2000 }
-    options.account.suspect_polls = 3
+    options.clock, options.wheel, options.store = clock.clock, wheel, store
+    options.maximum = 100
+    upstreams = ffi.new("struct tg_upstream[2]")
+    for i = 0, 1 do
+      upstreams[i].name, upstreams[i].source = i == 0 and "main" or "other", source
+      upstreams[i].interval_ms, upstreams[i].grace_ms = INTERVAL, GRACE
+      upstreams[i].backoff = { 1000, 3, 30000, 60000, 600000 }
+      upstreams[i].breaker_policy = { 0, 1000, 30000, 2000 }
+      upstreams[i].account.suspect_polls = 3
+    end
+    upstream = upstreams[0]
+    options.upstreams, options.upstreams_count = upstreams, 2
     options.host = host
   end)
 
@@ -128,7 +135,7 @@ describe("scheduler", function()
     return rc == 0 and out[0] or nil, rc
   end
 
-  local function counters() return C.tg_scheduler_counters(scheduler) end
+  local function counters() return upstream.counters end
   local function always(how) return function() return how end end
 
   local function said(word)
@@ -228,7 +235,7 @@ describe("scheduler", function()
     end)
 
     it("and a poll that does not end is not called live for longer than it may take", function()
-      options.stale_ms = 3000
+      upstream.stale_ms = 3000
       start()
       local watch = view("a")
       go(20)
@@ -442,7 +449,7 @@ describe("scheduler", function()
 
   describe("the circuit", function()
     before_each(function()
-      options.breaker = { 5, 1000, 30000, 2000 }
+      upstream.breaker_policy = { 5, 1000, 30000, 2000 }
       start()
       for i = 1, 20 do
         view("a" .. i)
@@ -454,7 +461,7 @@ describe("scheduler", function()
     it("opens when everything fails, and lets one probe through at a time", function()
       answer, polls = always(FAILED), {}
       go(1000)
-      assert.is_true(C.tg_scheduler_circuit_open(scheduler))
+      assert.is_true(C.tg_scheduler_upstream(scheduler, 0).breaker.state ~= 0)
       assert.is_true(#polls >= 5 and #polls <= 20)
       assert.is_true(tonumber(counters().held) >= 1)
       polls = {}
@@ -468,7 +475,7 @@ describe("scheduler", function()
       go(60000)
       answer, log, polls = always(OK), {}, {}
       local waited = 0
-      while C.tg_scheduler_circuit_open(scheduler) and waited < 40 do
+      while C.tg_scheduler_upstream(scheduler, 0).breaker.state ~= 0 and waited < 40 do
         go(1000)
         waited = waited + 1
       end
@@ -481,14 +488,14 @@ describe("scheduler", function()
     it("stays closed while one account fails among others that work", function()
       answer = function(id) return id == "a1" and FAILED or OK end
       go(60000)
-      assert.is_false(C.tg_scheduler_circuit_open(scheduler))
+      assert.is_false(C.tg_scheduler_upstream(scheduler, 0).breaker.state ~= 0)
       assert.equal(19, counters().states[CONNECTED])
     end)
 
     it("is not opened by stale answers or unknown accounts", function()
       answer = always(STALE)
       go(20000)
-      assert.is_false(C.tg_scheduler_circuit_open(scheduler))
+      assert.is_false(C.tg_scheduler_upstream(scheduler, 0).breaker.state ~= 0)
     end)
   end)
 

@@ -1,0 +1,146 @@
+/* What a source's keys mean together. Which keys belong to which driver stands in the schema's
+ * rows; here is what no row can say. */
+#include "app/config_check.h"
+
+#include <curl/curl.h>
+#include <string.h>
+
+#define FAULT(path, ...) tg_config_fault(reader->faults, path, __VA_ARGS__)
+
+/* One source while it is checked. */
+struct visit {
+    struct tg_config_reader *reader;
+    const struct tg_config_source *source;
+    struct tg_buf path; /* "source" or "sources.name", then the key that is looked at */
+    size_t mark;
+};
+
+/* The path of a key of this source; valid until the next call. */
+static const char *key(struct visit *visit, const char *name)
+{
+    visit->path.len = visit->mark;
+    tg_buf_printf(&visit->path, ".%s", name);
+    if (visit->path.failed) visit->reader->failed = true;
+    return visit->path.failed ? "source" : visit->path.data;
+}
+
+/* The base to which paths are appended, safe to be logged. */
+static void check_url(struct visit *visit, const char *name, const char *url)
+{
+    struct tg_config_reader *reader = visit->reader;
+    const char *path = key(visit, name);
+    char *part = NULL;
+    CURLU *parsed = curl_url();
+    if (!parsed) {
+        reader->failed = true;
+        return;
+    }
+    if (curl_url_set(parsed, CURLUPART_URL, url, 0))
+        FAULT(path, "expected a URL such as http://127.0.0.1:8000");
+    else if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        FAULT(path, "expected http:// or https:// at its beginning");
+    else if (!curl_url_get(parsed, CURLUPART_USER, &part, 0) ||
+             !curl_url_get(parsed, CURLUPART_PASSWORD, &part, 0))
+        FAULT(path, "a name or password in it would reach logs; use %.*s.headers", (int)visit->mark,
+              path);
+    else if (strchr(url, '?') || strchr(url, '#'))
+        FAULT(path, "expected no query and no fragment: paths are appended to it");
+    curl_free(part);
+    curl_url_cleanup(parsed);
+}
+
+/* Braces in a header's value are placeholders; a misspelt one would be sent as it stands. */
+static void check_header(struct visit *visit, const struct tg_config_header *header)
+{
+    struct tg_config_reader *reader = visit->reader;
+    (void)key(visit, "headers");
+    tg_config_path_key(&visit->path, header->name, strlen(header->name));
+    for (const char *at = header->value; (at = strchr(at, '{')) != NULL; at++) {
+        if (strncmp(at, "{account_id}", 12) == 0 || strncmp(at, "{subject}", 9) == 0) continue;
+        FAULT(visit->path.data ? visit->path.data : "source.headers",
+              "its placeholders are {account_id} and {subject}; there is another \"{\"");
+        return;
+    }
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at += len)
+        if ((at == words || at[-1] == ' ') && (at[len] == ' ' || !at[len])) return true;
+    return false;
+}
+
+/* Keys of other drivers would do nothing here. */
+static void check_drivers(struct visit *visit)
+{
+    struct tg_config_reader *reader = visit->reader;
+    const char *driver = visit->source->driver;
+    for (const struct tg_config_field *field = tg_config_source_fields; field->name; field++) {
+        if (!field->drivers || has_word(field->drivers, driver)) continue;
+        const char *path = key(visit, field->name);
+        if (tg_config_is_given(reader, path))
+            FAULT(path, "this belongs to the driver \"%s\", and %.*s.driver is \"%s\"",
+                  field->drivers, (int)visit->mark, path, driver);
+    }
+}
+
+static void check_http(struct visit *visit)
+{
+    struct tg_config_reader *reader = visit->reader;
+    const struct tg_config_source *source = visit->source;
+    if (source->url)
+        check_url(visit, "url", source->url);
+    else if (!tg_config_is_given(reader, key(visit, "url")))
+        FAULT(key(visit, "url"), "this is required with the driver \"http\" and missing");
+    for (int i = 0; i < source->headers_count; i++)
+        if (source->headers[i].name) check_header(visit, &source->headers[i]);
+}
+
+static void check_sim(struct visit *visit)
+{
+    struct tg_config_reader *reader = visit->reader;
+    const struct tg_config_source *source = visit->source;
+    int every = source->sim.outage_every_s;
+    if (every && source->sim.outage_for_s >= every)
+        FAULT(key(visit, "sim.outage_for_seconds"), "expected less than outage_every_seconds (%d)",
+              every);
+    if (source->sim.outage_for_s && !every)
+        FAULT(key(visit, "sim.outage_for_seconds"),
+              "this does nothing without outage_every_seconds");
+}
+
+static void check_source(struct visit *visit)
+{
+    struct tg_config_reader *reader = visit->reader;
+    const struct tg_config_source *source = visit->source;
+    check_drivers(visit);
+    if (strcmp(source->driver, "http") == 0) check_http(visit);
+    if (strcmp(source->driver, "sim") == 0) check_sim(visit);
+    if (source->refused_first_ms > source->refused_max_ms) {
+        const char *path = key(visit, "refused_first_ms");
+        FAULT(path, "this is more than %.*s.refused_max_ms (%d)", (int)visit->mark, path,
+              source->refused_max_ms);
+    }
+}
+
+void tg_config_check_sources(struct tg_config_reader *reader)
+{
+    const struct tg_config *config = reader->config;
+    bool several = tg_config_is_given(reader, "sources");
+    if (several && !config->single.driver) return; /* `sources` could not be read, as was said */
+    if (several && tg_config_is_given(reader, "source"))
+        FAULT("sources", "expected either source or sources, got both");
+    if (several && tg_config_default_source(config) < 0)
+        FAULT("sources", "several sources and none of them is called \"main\": accounts that are "
+                         "sent nowhere else belong to that one");
+    for (int i = 0; i < config->sources_count; i++) {
+        struct visit visit = {.reader = reader, .source = &config->sources[i]};
+        tg_buf_puts(&visit.path, several ? "sources" : "source");
+        if (several)
+            tg_config_path_key(&visit.path, visit.source->name, strlen(visit.source->name));
+        visit.mark = visit.path.len;
+        check_source(&visit);
+        tg_buf_fini(&visit.path);
+    }
+}

@@ -1,0 +1,53 @@
+/* One source: what stands in `source`, and in each member of `sources`. A key that only some
+ * drivers read names them; given with another driver it is a fault, so a driver brings its rows and
+ * its name in `driver`, and no check of its own. */
+#include "app/config.h"
+#include "app/config_rows.h"
+#include "source/source.h"
+
+#define ROWS_OF struct tg_config_source
+
+static const struct tg_config_field sim_fields[] = {
+    LONG("seed", sim.seed, 0, 9007199254740991.0, "1"),
+    INT("accounts", sim.accounts, 1, TG_SIM_ACCOUNTS, "1000"),
+    NUMBER("events_per_minute", sim.events_per_minute, 0, TG_SIM_EVENTS, "6"),
+    INT("outage_every_seconds", sim.outage_every_s, 0, DAY_S, "0"),
+    INT("outage_for_seconds", sim.outage_for_s, 0, DAY_S, "0"),
+    INT("latency_ms", sim.latency_ms, 0, TG_SIM_LATENCY_MS, "0"),
+    END,
+};
+
+const struct tg_config_field tg_config_source_fields[] = {
+    {.name = "driver",
+     .kind = TG_CONFIG_CHOICE,
+     AT(driver),
+     .initial = "http",
+     CHOICES("http", "sim"),
+     LATER("mt5_webapi", "replay")},
+    TEXT("url", url, NULL, ONLY("http")),
+    INT("interval_ms", interval_ms, 100, 3600000, "1000"),
+    INT("timeout_ms", timeout_ms, 50, 600000, "2000", ONLY("http")),
+    INT("concurrency", concurrency, 1, 4096, "256", ONLY("http")),
+    LONG("max_body_bytes", max_body_bytes, 1024, 1073741824, "4194304", ONLY("http")),
+    LONG("max_stale_ms", max_stale_ms, 0, DAY_MS, "10000", ONLY("http")),
+    PATH("ca_file", ca_file, ONLY("http")),
+    INT("currency_digits", currency_digits, 0, 8, "2", ONLY("http")),
+    {.name = "headers",
+     .kind = TG_CONFIG_HEADERS,
+     AT(headers),
+     COUNT(headers_count),
+     .max = 32,
+     .secret = true,
+     ONLY("http")},
+    INT("retry_first_ms", retry_first_ms, 10, 600000, "1000"),
+    INT("retries", retries, 0, 20, "3"),
+    INT("probe_ms", probe_ms, 100, DAY_MS, "30000"),
+    INT("breaker_failures", breaker_failures, 1, 1000000, "20"),
+    INT("refused_first_ms", refused_first_ms, 1000, DAY_MS, "60000"),
+    INT("refused_max_ms", refused_max_ms, 1000, DAY_MS, "900000"),
+    INT("grace_ms", grace_ms, 0, 3600000, "10000"),
+    INT("suspect_polls", suspect_polls, 1, 100, "3"),
+    SECTION("sim", sim_fields, ONLY("sim")),
+    NOT_YET("map"),
+    END,
+};

@@ -1,0 +1,115 @@
+/* One row a driver: its name, and how it is made of its keys. */
+#include "app/source_open.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int open_sim(uv_loop_t *loop, const struct tg_clock *clock,
+                    const struct tg_config_source *config, struct tg_source **out,
+                    struct tg_err *err)
+{
+    const struct tg_sim_source_options options = {
+        .seed = (uint64_t)config->sim.seed,
+        .accounts = config->sim.accounts,
+        .events_per_minute = config->sim.events_per_minute,
+        .outage_every_s = config->sim.outage_every_s,
+        .outage_for_s = config->sim.outage_for_s,
+        .latency_ms = config->sim.latency_ms,
+    };
+    return tg_sim_source_open(loop, clock, &options, out, err);
+}
+
+static int open_http(uv_loop_t *loop, const struct tg_clock *clock,
+                     const struct tg_config_source *config, struct tg_source **out,
+                     struct tg_err *err)
+{
+    int count = config->headers_count;
+    struct tg_http_source_header *headers = calloc((size_t)count + 1, sizeof *headers);
+    if (!headers) return tg_fail(err, TG_ENOMEM, "no memory for the source");
+    for (int i = 0; i < count; i++)
+        headers[i] =
+            (struct tg_http_source_header){config->headers[i].name, config->headers[i].value};
+    const struct tg_http_source_options options = {
+        .url = config->url,
+        .timeout_ms = config->timeout_ms,
+        .concurrency = config->concurrency,
+        .max_body = config->max_body_bytes,
+        .max_stale_ms = config->max_stale_ms,
+        .currency_digits = config->currency_digits,
+        .headers = headers,
+        .headers_count = count,
+        .ca_file = config->ca_file,
+    };
+    int rc = tg_http_source_open(loop, clock, &options, out, err);
+    free(headers);
+    return rc;
+}
+
+static const struct {
+    const char *name;
+    int (*open)(uv_loop_t *loop, const struct tg_clock *clock,
+                const struct tg_config_source *config, struct tg_source **out, struct tg_err *err);
+} drivers[] = {
+    {"http", open_http},
+    {"sim", open_sim},
+};
+
+int tg_source_open(uv_loop_t *loop, const struct tg_clock *clock,
+                   const struct tg_config_source *config, struct tg_source **out,
+                   struct tg_err *err)
+{
+    struct tg_err why = {0};
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++) {
+        if (strcmp(drivers[i].name, config->driver) != 0) continue;
+        int rc = drivers[i].open(loop, clock, config, out, &why);
+        return rc ? tg_fail(err, -rc, "source %s: %s", config->name, why.text) : 0;
+    }
+    return tg_fail(err, TG_EINVAL, "source %s: there is no driver \"%s\"", config->name,
+                   config->driver);
+}
+
+/* A wait for the answer to a probe that outlasts any poll. */
+static int64_t probe_lost_ms(const struct tg_config_source *config)
+{
+    return 2 * (int64_t)config->timeout_ms + 1000;
+}
+
+static struct tg_upstream upstream_of(const struct tg_config_source *config)
+{
+    return (struct tg_upstream){
+        .name = config->name,
+        .driver = config->driver,
+        .interval_ms = config->interval_ms,
+        .grace_ms = config->grace_ms,
+        .stale_ms = (int64_t)config->interval_ms + config->timeout_ms,
+        .backoff = {config->retry_first_ms, config->retries, config->probe_ms,
+                    config->refused_first_ms, config->refused_max_ms},
+        .breaker_policy = {config->breaker_failures, config->retry_first_ms, config->probe_ms,
+                           probe_lost_ms(config)},
+        .account = {config->suspect_polls},
+    };
+}
+
+int tg_upstreams_open(uv_loop_t *loop, const struct tg_clock *clock, const struct tg_config *config,
+                      struct tg_upstream **out, struct tg_err *err)
+{
+    int count = config->sources_count;
+    struct tg_upstream *upstreams = calloc((size_t)count, sizeof *upstreams);
+    if (!upstreams) return tg_fail(err, TG_ENOMEM, "no memory for the sources");
+    for (int i = 0; i < count; i++) {
+        upstreams[i] = upstream_of(&config->sources[i]);
+        int rc = tg_source_open(loop, clock, &config->sources[i], &upstreams[i].source, err);
+        if (!rc) continue;
+        tg_upstreams_close(upstreams, i);
+        return rc;
+    }
+    *out = upstreams;
+    return 0;
+}
+
+void tg_upstreams_close(struct tg_upstream *upstreams, int count)
+{
+    for (int i = 0; upstreams && i < count; i++)
+        tg_source_close(upstreams[i].source);
+    free(upstreams);
+}
