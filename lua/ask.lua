@@ -38,7 +38,7 @@ return function(rt)
   function ask.snapshot()
     local rule = rt.maker
     local account = view.now()
-    local moment = { kind = "snapshot", account = account, positions = view.positions() }
+    local moment = { kind = "snapshot", account = account, positions = view.positions(), orders = view.orders() }
     local value = rule.payload(moment, memory.of(rule), account)
     local text, why = native.encode(value, "payload")
     if not text then error(('%s: rule "%s": %s'):format(rule.where, rule.name, why), 0) end

@@ -11,7 +11,7 @@ return function(rt)
   }
 
   local by_name = {}
-  for _, entity in ipairs({ "account", "position", "deal", "moment" }) do
+  for _, entity in ipairs({ "account", "position", "order", "deal", "moment" }) do
     by_name[entity] = {}
     for i, field in ipairs(native[entity].fields) do
       field.index = i - 1

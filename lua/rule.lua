@@ -14,7 +14,6 @@ return function(rt)
     moment_kinds[name] = kind
     moment_list[#moment_list + 1] = name
   end
-  local untold = { order_placed = true, order_modified = true, order_removed = true }
 
   local rule = {
     drafts = setmetatable({}, { __mode = "k" }), -- what `rule` returned → the rule
@@ -56,7 +55,6 @@ return function(rt)
     local list = type(on) == "table" and on or { on }
     local out, seen = {}, {}
     for _, moment in ipairs(list) do
-      if untold[moment] then refuse(new, 'on: no source tells "%s" yet', moment) end
       if not moment_kinds[moment] then refuse(new, "on: %s", names.missing("moment", moment, moment_list)) end
       if not seen[moment] then out[#out + 1] = moment end
       seen[moment] = true

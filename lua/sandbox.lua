@@ -87,7 +87,7 @@ return function(rt)
     for _, name in ipairs(helpers) do
       env[name] = std[name]
     end
-    for _, name in ipairs({ "const", "changes", "positions", "when" }) do
+    for _, name in ipairs({ "const", "changes", "positions", "orders", "when" }) do
       env[name] = shape[name]
     end
     env.log = std.log_of(file.name)

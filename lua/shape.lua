@@ -3,9 +3,12 @@
 -- A shape is a list of members, in the order in which they are to stand, or a table of them, which stand
 -- in the order of their names:
 --   { "ticket", { type = "side" }, { price = "price_open" } }        { balance = "balance", equity = "equity" }
--- A member's value is the name of a field, another shape, or one of const, changes, positions, when.
-local codes = { RAW = 0, CLOSE = 1, FIELD = 2, TOLD = 3, WHEN = 4, CHANGES = 5, CHANGE = 6, PLACES = 7 }
-local sources = { NOW = 0, WAS = 1, ABOUT = 2, POSITION = 3, POSITION_WAS = 4, DEAL = 5, EACH = 6 }
+-- A member's value is the name of a field, another shape, or one of const, changes, positions, orders, when.
+local codes = { RAW = 0, CLOSE = 1, FIELD = 2, TOLD = 3, WHEN = 4, CHANGES = 5, CHANGE = 6, PLACES = 7, ORDERS = 8 }
+local sources = {
+  NOW = 0, WAS = 1, ABOUT = 2, POSITION = 3, POSITION_WAS = 4, DEAL = 5, EACH = 6, ORDER = 7, ORDER_WAS = 8,
+  EACH_ORDER = 9,
+}
 local MAX_DEPTH = 16
 
 return function(rt)
@@ -17,7 +20,7 @@ return function(rt)
   local function mark(kind, fields)
     return setmetatable(fields, kinds[kind])
   end
-  for _, kind in ipairs({ "const", "changes", "positions", "when" }) do
+  for _, kind in ipairs({ "const", "changes", "positions", "orders", "when" }) do
     kinds[kind] = { kind = kind, __metatable = false }
   end
 
@@ -30,6 +33,8 @@ return function(rt)
   function shape.changes(members) return mark("changes", { members = members }) end
 
   function shape.positions(members) return mark("positions", { members = members }) end
+
+  function shape.orders(members) return mark("orders", { members = members }) end
 
   -- when("synthetic", value): the member is there only while the field is true. Without a value, its own.
   function shape.when(flag, value) return mark("when", { flag = flag, value = value == nil and flag or value }) end
@@ -44,12 +49,15 @@ return function(rt)
     account = { { "account", "NOW" } },
     position = { { "moment", "ABOUT" }, { "position", "POSITION" } },
     deal = { { "moment", "ABOUT" }, { "deal", "DEAL" } },
+    order = { { "moment", "ABOUT" }, { "order", "ORDER" } },
     each = { { "position", "EACH" } },
+    each_order = { { "order", "EACH_ORDER" } },
   }
   local scope_of = {
     watch = "account", tick = "account", snapshot = "account", source_status = "account",
     client_connected = "account", client_disconnected = "account", position_opened = "position",
     position_modified = "position", position_closed = "position", deal = "deal", balance_operation = "deal",
+    order_placed = "order", order_modified = "order", order_removed = "order",
   }
   local told = { source_status = "status", client_connected = "subject", client_disconnected = "subject" }
 
@@ -82,6 +90,8 @@ return function(rt)
         scope, name = scopes.account, rest
       elseif from == "was" and self.kind == "position_modified" then
         scope, name = { { "position", "POSITION_WAS" } }, rest
+      elseif from == "was" and self.kind == "order_modified" then
+        scope, name = { { "order", "ORDER_WAS" } }, rest
       elseif from == "was" and self.scope == "account" then
         scope, name = { { "account", "WAS" } }, rest
       end
@@ -143,24 +153,27 @@ return function(rt)
   end
 
   function compiler:changes(spec, path)
-    if self.scope ~= "account" and self.kind ~= "position_modified" then
-      fail(path, "changes: only what is watched, and position_modified, has a before")
+    if self.scope ~= "account" and self.kind ~= "position_modified" and self.kind ~= "order_modified" then
+      fail(path, "changes: only what is watched, position_modified and order_modified have a before")
     end
     local at = self:op("CHANGES")
     local members = members_of(spec, path)
     if #members == 0 then fail(path, "changes: no fields") end
     for _, member in ipairs(members) do
       local source, field = self:resolve(member[2], path .. "." .. member[1])
-      if source ~= "NOW" and source ~= "POSITION" then fail(path, "changes: " .. member[1] .. " has no before") end
+      if source ~= "NOW" and source ~= "POSITION" and source ~= "ORDER" then
+        fail(path, "changes: " .. member[1] .. " has no before")
+      end
       self:op("CHANGE", source, field.index, native.encode(member[1], "name") .. ":")
     end
     self:close(at)
   end
 
-  function compiler:positions(spec, path)
-    if self.scope == "each" then fail(path, "positions within positions") end
-    local at, scope = self:op("PLACES"), self.scope
-    self.scope = "each"
+  -- An array over the account's positions or pending orders.
+  function compiler:rows(what, code, each, spec, path)
+    if self.scope:find("^each") then fail(path, what .. " within a list") end
+    local at, scope = self:op(code), self.scope
+    self.scope = each
     self:object(spec, path)
     self.scope = scope
     self:close(at)
@@ -173,7 +186,9 @@ return function(rt)
     elseif kind == "changes" then
       self:changes(value.members, path)
     elseif kind == "positions" then
-      self:positions(value.members, path)
+      self:rows("positions", "PLACES", "each", value.members, path)
+    elseif kind == "orders" then
+      self:rows("orders", "ORDERS", "each_order", value.members, path)
     elseif kind then
       fail(path, "when cannot stand here")
     elseif type(value) == "string" and value == told[self.kind] then
@@ -232,6 +247,11 @@ return function(rt)
     if told[kind] then return { told[kind] } end
     if scope_of[kind] == "position" then
       return { "ticket", "position_id", "symbol", "side", "volume", "price_open", "profit" }
+    end
+    if scope_of[kind] == "order" then
+      return {
+        "ticket", "symbol", { order_type = "type" }, "state", "volume_initial", "volume_current", "price_open",
+      }
     end
     if scope_of[kind] == "deal" then
       return { "ticket", "position_id", "symbol", "action", "volume", "price", "profit" }

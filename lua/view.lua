@@ -10,6 +10,7 @@ local match = string.match
 
 local c_types = {
   ENUM = "int32_t", BOOL = "int32_t", INT = "int32_t", ID = "uint64_t", MAGIC = "int64_t", TIME = "int64_t",
+  OFFSET = "int32_t",
 }
 
 -- The bodies of getters; $ is the member.
@@ -20,6 +21,7 @@ local bodies = {
   ENUM = "return names[r.$]",
   BOOL = "local v = r.$ if v >= 0 then return v ~= 0 end",
   INT = "return r.$",
+  OFFSET = "local v = r.$ if v > -2147483648 then return v end",
   ID = whole,
   MAGIC = whole,
   TIME = "local v = tonumber(r.$) if v ~= 0 then return v end",
@@ -89,7 +91,7 @@ return function(rt)
     return ffi.typeof("struct " .. tag), ffi.typeof(("struct %s_room *"):format(tag))
   end
 
-  -- Positions and deals ------------------------------------------------------------------------------
+  -- Positions, orders and deals ------------------------------------------------------------------------------
 
   local function plain(name, own)
     local entity = native[name]
@@ -114,6 +116,15 @@ return function(rt)
     local new = position_type()
     copy(new, source, position_size)
     cast(position_room, new)._index = index
+    return new
+  end
+
+  local order_type, order_room, order_size = plain("order", "int32_t _index;")
+
+  local function new_order(source, index)
+    local new = order_type()
+    copy(new, source, order_size)
+    cast(order_room, new)._index = index
     return new
   end
 
@@ -147,8 +158,30 @@ return function(rt)
     return next_position, account
   end
 
+  local function next_order(account, last)
+    if not istype(account_type, account) or account._stay ~= work.stay then
+      error("orders() belongs to the call it was asked in: keep the orders, not the account", 2)
+    end
+    local i = 0
+    if last ~= nil then
+      if not istype(order_type, last) then error("orders() is for a `for` loop", 2) end
+      i = last._index + 1
+    end
+    if account._before == 0 then
+      if i < work.orders_count then return new_order(work.orders + i, i) end
+    elseif i < work.orders_was_count then
+      return new_order(work.orders_was + i, i)
+    end
+  end
+
+  local function orders(account)
+    if not istype(account_type, account) then error("it is account:orders(), with a colon", 2) end
+    return next_order, account
+  end
+
   local get_account = getters(account_entity, "", 0)
   get_account.positions = function() return positions end
+  get_account.orders = function() return orders end
 
   ffi.metatype(account_type, {
     __index = function(self, key)
@@ -173,6 +206,15 @@ return function(rt)
   function view.now() return new_account(work.now, 0) end
   function view.was() return new_account(work.was, 1) end
 
+  -- All pending orders of the loaded account, as a list.
+  function view.orders()
+    local out = {}
+    for i = 0, work.orders_count - 1 do
+      out[i + 1] = new_order(work.orders + i, i)
+    end
+    return out
+  end
+
   -- All positions of the loaded account, as a list.
   function view.positions()
     local out = {}
@@ -188,7 +230,7 @@ return function(rt)
   local moment_type = declare("tgv_moment", table.concat({
     "const int32_t _kind; const int32_t _gap; const uint32_t _changed_low; const uint32_t _changed_high;",
     members(native.moment, "about_"), members(native.position, "position_"), members(native.position, "was_"),
-    members(native.deal, "deal_"),
+    members(native.deal, "deal_"), members(native.order, "order_"), members(native.order, "order_was_"),
   }, "\n"), "")
   assert(ffi.sizeof(moment_type) == at.size and ffi.offsetof(moment_type, "_kind") == at.kind)
   assert(ffi.offsetof(moment_type, "_changed_low") == at.changed)
@@ -196,17 +238,22 @@ return function(rt)
   verify(moment_type, native.position, "position_", at.position)
   verify(moment_type, native.position, "was_", at.was)
   verify(moment_type, native.deal, "deal_", at.deal)
+  verify(moment_type, native.order, "order_", at.order)
+  verify(moment_type, native.order, "order_was_", at.order_was)
 
-  local DEAL, BALANCE_OPERATION, MODIFIED
+  -- What a moment of a kind is about, and the kinds that have a before.
+  local entity_of, MODIFIED, ORDER_MODIFIED = {}, nil, nil
   for kind, name in pairs(native.moments) do
-    if name == "deal" then DEAL = kind end
-    if name == "balance_operation" then BALANCE_OPERATION = kind end
+    entity_of[kind] = name:find("^order_") and "order" or name:find("^position_") and "position"
+      or (name == "deal" or name == "balance_operation") and "deal" or nil
     if name == "position_modified" then MODIFIED = kind end
+    if name == "order_modified" then ORDER_MODIFIED = kind end
   end
 
   local function changed(self)
     local out, low, high = {}, self._changed_low, self._changed_high
-    for _, field in ipairs(native.position.fields) do
+    local entity = entity_of[self._kind] == "order" and native.order or native.position
+    for _, field in ipairs(entity.fields) do
       local word, shift = low, field.index
       if shift >= 32 then word, shift = high, shift - 32 end
       if math.floor(word / 2 ^ shift) % 2 == 1 then out[field.name] = true end
@@ -219,19 +266,22 @@ return function(rt)
   about.changed = changed
   about.was = function(self)
     if self._kind == MODIFIED then return new_position(cast("const char *", self) + at.was, 0) end
+    if self._kind == ORDER_MODIFIED then return new_order(cast("const char *", self) + at.order_was, 0) end
   end
-  local of_position = getters(native.position, "position_", at.position)
-  local of_deal = getters(native.deal, "deal_", at.deal)
+  local fields_of = {
+    position = getters(native.position, "position_", at.position),
+    deal = getters(native.deal, "deal_", at.deal),
+    order = getters(native.order, "order_", at.order),
+  }
 
   ffi.metatype(moment_type, {
     __index = function(self, key)
       local found = about[key]
       if found then return found(self) end
-      local kind = self._kind
-      local is_deal = kind == DEAL or kind == BALANCE_OPERATION
-      found = (is_deal and of_deal or of_position)[key]
+      local entity = entity_of[self._kind]
+      found = fields_of[entity][key]
       if found then return found(self) end
-      error(names.unknown({ "moment", is_deal and "deal" or "position" }, key), 2)
+      error(names.unknown({ "moment", entity }, key), 2)
     end,
     __newindex = refuse_write,
     __tostring = function(self) return "moment " .. native.moments[self._kind] end,

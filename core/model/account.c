@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "model/field.h"
 #include "model/lifecycle.h"
+#include "model/orders.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,11 @@ void tg_account_fini(struct tg_account *account)
     free(account->moments);
     free(account->suspects.rows);
     free(account->suspects_was.rows);
+    free(account->orders.rows);
+    free(account->orders_was.rows);
+    free(account->order_suspects.rows);
+    free(account->order_suspects_was.rows);
+    tg_deals_fini(&account->orders_gone);
     tg_debts_fini(&account->debts);
     tg_debts_fini(&account->debts_was);
     free(account->heirlooms.ids);
@@ -63,6 +69,7 @@ bool tg_account_wants_deals(const struct tg_account *account, const struct tg_re
 {
     if (!account->positions_known) return false;
     if (account->suspects.count || account->sweep > 0) return true;
+    if (tg_orders_want_history(account, records)) return true;
     int digits = account->now.currency_digits;
     if (records->account_known && (moved(account->now.balance, records->account.balance, digits) ||
                                    moved(account->now.credit, records->account.credit, digits)))
@@ -164,19 +171,36 @@ static void plan_sweep(struct tg_account *account)
     if (!account->sweep) account->unexplained = 0;
 }
 
+/* Money has the decimals of the account's currency wherever it stands. */
+static void spread_digits(struct tg_records *records)
+{
+    if (!(records->account_fields & TG_ACCOUNT_BIT(currency_digits))) return;
+    int32_t digits = records->account.currency_digits;
+    for (uint32_t i = 0; i < records->positions_count; i++)
+        records->positions[i].currency_digits = digits;
+    for (uint32_t i = 0; i < records->orders_count; i++)
+        records->orders[i].currency_digits = digits;
+}
+
 int tg_account_apply(struct tg_account *account, struct tg_records *records,
                      const struct tg_account_policy *policy, int64_t mono_ms, int64_t wall_ms)
 {
     bool first = !account->known;
     int rc = records->positions_known ? arrange(records) : 0;
+    if (!rc && records->orders_known) rc = tg_orders_arrange(records);
     if (rc) return rc;
     if (records->deals_known) tg_deals_arrange(records);
     account->moments_count = 0;
     account->changed = 0;
+    spread_digits(records);
+    if (records->orders_known) {
+        rc = tg_orders_run(account, records, policy);
+        if (rc) {
+            account->moments_count = 0;
+            return rc;
+        }
+    }
     if (records->positions_known) {
-        for (uint32_t i = 0; i < records->positions_count; i++)
-            if (records->account_fields & TG_ACCOUNT_BIT(currency_digits))
-                records->positions[i].currency_digits = records->account.currency_digits;
         bool heir = !account->positions_known;
         rc = heir ? inherit(account, records) : tg_lifecycle_run(account, records, policy, mono_ms);
         if (rc) {
@@ -191,9 +215,12 @@ int tg_account_apply(struct tg_account *account, struct tg_records *records,
             account->positions_was = spare;
         }
     }
+    if (records->orders_known) tg_orders_take(account);
     struct tgl_account before = account->now;
     take_fields(&account->now, records);
     account->now.positions_count = (int32_t)account->positions.count;
+    account->now.orders_count = (int32_t)account->orders.count;
+    account->now.orders_known = account->orders_known;
     account->was = first ? account->now : before;
     account->changed = tg_entity_diff(&tg_account_entity, &account->was, &account->now);
     if (!first) plan_sweep(account);

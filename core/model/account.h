@@ -15,17 +15,22 @@ enum tg_moment_kind {
     TG_MOMENT_POSITION_CLOSED,
     TG_MOMENT_DEAL,
     TG_MOMENT_BALANCE_OPERATION,
+    TG_MOMENT_ORDER_PLACED,
+    TG_MOMENT_ORDER_MODIFIED,
+    TG_MOMENT_ORDER_REMOVED,
     TG_MOMENT_KINDS,
 };
 
 /* Something that happened to an account between two polls. */
 struct tg_moment {
     int kind;
-    uint64_t changed;             /* bits of the position fields that differ from `was` */
-    struct tgl_moment about;      /* close figures, estimated, synthetic, … */
+    uint64_t changed;        /* bits of the position's or order's fields that differ from before */
+    struct tgl_moment about; /* close figures, estimated, synthetic, … */
     struct tgl_position position; /* as it is now; for a close, as it last was */
     struct tgl_position was;      /* MODIFIED: as it was before */
     struct tgl_deal deal;         /* DEAL, BALANCE_OPERATION */
+    struct tgl_order order; /* ORDER_…: as it is now; removed: as it ended, as far as is known */
+    struct tgl_order order_was; /* ORDER_MODIFIED: as it was before */
 };
 
 struct tg_positions {
@@ -33,9 +38,15 @@ struct tg_positions {
     uint32_t count, cap;
 };
 
-/* A position that has vanished without a deal to show for it: kept open until it is confirmed. */
+struct tg_orders {
+    struct tgl_order *rows;
+    uint32_t count, cap;
+};
+
+/* A position that has vanished without a deal to show for it, or an order without an ending: kept
+ * until it is confirmed. */
 struct tg_suspect {
-    uint64_t position_id;
+    uint64_t id; /* the position's identifier, the order's ticket */
     int polls;
 };
 
@@ -62,10 +73,14 @@ struct tg_account {
     struct tgl_account now, was;
     bool positions_known; /* at least one good poll told the positions */
     struct tg_positions positions, positions_was;
+    bool orders_known; /* at least one good poll told the pending orders */
+    struct tg_orders orders, orders_was;
     uint64_t changed;          /* bits of the account fields that the newest poll changed */
     struct tg_moment *moments; /* of the newest poll, in order */
     uint32_t moments_count, moments_cap;
     struct tg_suspects suspects, suspects_was;
+    struct tg_suspects order_suspects, order_suspects_was;
+    struct tg_deals orders_gone; /* tickets of the orders that were told as removed */
     struct tg_debts debts, debts_was;
     struct tg_heirlooms heirlooms;
     struct tg_deals deals;     /* which deals were told already, which positions as closed */
@@ -83,14 +98,15 @@ struct tg_account_policy {
     int suspect_polls; /* polls a vanished position without a deal is held; 3 */
 };
 
-/* Whether these records need the deals to be understood: a position has vanished or shrunk, or the
- * balance moved. */
+/* Whether these records need the deals and the order history to be understood: a position or an
+ * order has vanished or shrunk, or the balance moved. */
 bool tg_account_wants_deals(const struct tg_account *account, const struct tg_records *records);
 
 /* Takes in the records of a good poll: moves now to was, fills `changed` and `moments` (valid until
- * the next apply). Sorts the records' positions by identifier and the deals by time. The first
- * known positions yield no moments. 0, or with the account's state as it was: -TG_EINVAL (two
- * positions of one identifier, or one without), -TG_ENOMEM. */
+ * the next apply). Sorts the records' positions by identifier, orders by ticket and deals by time.
+ * The first known positions and orders yield no moments. 0, or with the account's state as it was:
+ * -TG_EINVAL (two positions of one identifier or orders of one ticket, or one without),
+ * -TG_ENOMEM. */
 int tg_account_apply(struct tg_account *account, struct tg_records *records,
                      const struct tg_account_policy *policy, int64_t mono_ms, int64_t wall_ms);
 

@@ -29,6 +29,7 @@
 #define NAMES_PRICE(size) NULL
 #define NAMES_LEVEL(size) NULL
 #define NAMES_VOLUME(size) NULL
+#define NAMES_OFFSET(size) NULL
 
 #define ROW(type, kind, name, size, doc)         \
     {#name,                                      \
@@ -48,6 +49,11 @@ static const struct tg_field position_fields[] = {
 #include "model/fields.def"
 };
 
+static const struct tg_field order_fields[] = {
+#define TG_ORDER_FIELD(kind, name, size, doc) ROW(tgl_order, kind, name, size, doc)
+#include "model/fields.def"
+};
+
 static const struct tg_field deal_fields[] = {
 #define TG_DEAL_FIELD(kind, name, size, doc) ROW(tgl_deal, kind, name, size, doc)
 #include "model/fields.def"
@@ -62,6 +68,7 @@ static const struct tg_field moment_fields[] = {
 
 _Static_assert(sizeof account_fields / sizeof *account_fields <= 64, "one mask bit a field");
 _Static_assert(sizeof position_fields / sizeof *position_fields <= 64, "one mask bit a field");
+_Static_assert(sizeof order_fields / sizeof *order_fields <= 64, "one mask bit a field");
 _Static_assert(sizeof deal_fields / sizeof *deal_fields <= 64, "one mask bit a field");
 _Static_assert(sizeof moment_fields / sizeof *moment_fields <= 64, "one mask bit a field");
 
@@ -77,6 +84,12 @@ const struct tg_entity tg_position_entity = {"position",
                                              sizeof(struct tgl_position),
                                              offsetof(struct tgl_position, digits),
                                              offsetof(struct tgl_position, currency_digits)};
+const struct tg_entity tg_order_entity = {"order",
+                                          order_fields,
+                                          COUNT(order_fields),
+                                          sizeof(struct tgl_order),
+                                          offsetof(struct tgl_order, digits),
+                                          offsetof(struct tgl_order, currency_digits)};
 const struct tg_entity tg_deal_entity = {"deal",
                                          deal_fields,
                                          COUNT(deal_fields),
@@ -162,6 +175,7 @@ static bool differs(const struct tg_entity *entity, const struct tg_field *field
     case TG_KIND_TEXT: return strcmp(at(field, a), at(field, b)) != 0;
     case TG_KIND_ENUM:
     case TG_KIND_BOOL:
+    case TG_KIND_OFFSET:
     case TG_KIND_INT: return as_i32(field, a) != as_i32(field, b);
     case TG_KIND_ID:
     case TG_KIND_MAGIC:
@@ -235,6 +249,12 @@ void tg_field_write(struct tg_buf *out, const struct tg_entity *entity,
             tg_json_bool(out, number);
         return;
     case TG_KIND_INT: tg_json_i64(out, as_i32(field, record)); return;
+    case TG_KIND_OFFSET:
+        if ((number = as_i32(field, record)) == INT32_MIN)
+            tg_json_text(out, NULL);
+        else
+            tg_json_i64(out, number);
+        return;
     case TG_KIND_ID:
     case TG_KIND_MAGIC: write_id(out, field, record, ids_as_text); return;
     case TG_KIND_TIME:
@@ -264,6 +284,8 @@ double tg_field_number(const struct tg_field *field, const void *record)
     case TG_KIND_ENUM: return NAN;
     case TG_KIND_BOOL:
     case TG_KIND_INT: return as_i32(field, record);
+    case TG_KIND_OFFSET:
+        return as_i32(field, record) == INT32_MIN ? NAN : (double)as_i32(field, record);
     case TG_KIND_ID: return (double)(uint64_t)as_i64(field, record);
     case TG_KIND_MAGIC:
     case TG_KIND_TIME: return (double)as_i64(field, record);
@@ -285,6 +307,7 @@ void tg_entity_cdef(struct tg_buf *out, const struct tg_entity *entity)
         if (field->kind == TG_KIND_ID) type = "uint64_t";
         if (field->kind == TG_KIND_MAGIC || field->kind == TG_KIND_TIME) type = "int64_t";
         if (field->kind >= TG_KIND_ENUM && field->kind <= TG_KIND_INT) type = "int32_t";
+        if (field->kind == TG_KIND_OFFSET) type = "int32_t";
         tg_buf_printf(out, "  %s _%s;\n", type, field->name);
     }
     tg_buf_puts(out, "};\n");

@@ -20,6 +20,7 @@ enum tg_kind {
     TG_KIND_PRICE,
     TG_KIND_LEVEL,
     TG_KIND_VOLUME,
+    TG_KIND_OFFSET,
 };
 
 struct tg_field {
@@ -32,7 +33,7 @@ struct tg_field {
 
 /* One entity: its fields in the order of fields.def. Field i has mask bit `1 << i`. */
 struct tg_entity {
-    const char *name; /* "account", "position", "deal", "moment" */
+    const char *name; /* "account", "position", "order", "deal", "moment" */
     const struct tg_field *fields;
     int count;
     uint16_t size;            /* sizeof its struct */
@@ -40,8 +41,8 @@ struct tg_entity {
     uint16_t currency_digits; /* offset of `currency_digits` */
 };
 
-extern const struct tg_entity tg_account_entity, tg_position_entity, tg_deal_entity,
-    tg_moment_entity;
+extern const struct tg_entity tg_account_entity, tg_position_entity, tg_order_entity,
+    tg_deal_entity, tg_moment_entity;
 
 /* The field of that name, or NULL. */
 const struct tg_field *tg_field_find(const struct tg_entity *entity, const char *name);
@@ -60,7 +61,8 @@ uint64_t tg_entity_diff(const struct tg_entity *entity, const void *a, const voi
 void tg_field_write(struct tg_buf *out, const struct tg_entity *entity,
                     const struct tg_field *field, const void *record, bool ids_as_text);
 
-/* The value as a number: MONEY … VOLUME, INT, BOOL, TIME and ids (inexact beyond 2^53); NaN else.
+/* The value as a number: MONEY … VOLUME, OFFSET, INT, BOOL, TIME and ids (inexact beyond 2^53); NaN
+ * else.
  */
 double tg_field_number(const struct tg_field *field, const void *record);
 

@@ -106,8 +106,8 @@ static int suspect_polls(const struct tg_suspects *suspects, uint64_t position_i
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         const struct tg_suspect *row = &suspects->rows[middle];
-        if (row->position_id == position_id) return row->polls;
-        if (row->position_id < position_id)
+        if (row->id == position_id) return row->polls;
+        if (row->id < position_id)
             low = middle + 1;
         else
             high = middle;

@@ -10,9 +10,7 @@
 
 #include <string.h>
 
-/* Whether a deal is news. Sources list whole days: what was there before the first poll is history.
- */
-static bool is_news(const struct tg_account *account, int64_t time_ms)
+bool tg_walk_is_news(const struct tg_account *account, int64_t time_ms)
 {
     return time_ms && time_ms >= account->begun_ms - TG_CLOCK_MS &&
            time_ms >= tg_walk_last_poll(account) - TG_NEWS_MS;
@@ -56,7 +54,7 @@ static void fast_trade(struct tg_walk *walk, const struct tgl_deal *deal)
     struct tg_closing closing;
     tg_closing_of(&closing, walk->records, &walk->account->deals, deal->position_id, 0);
     int64_t time_open = closing.entry ? closing.entry->time : closing.time_open;
-    if (closing.exit != deal || !time_open || !is_news(walk->account, time_open) ||
+    if (closing.exit != deal || !time_open || !tg_walk_is_news(walk->account, time_open) ||
         tg_deals_buried(&walk->account->deals, deal->position_id))
         return;
     const struct tgl_deal *origin = closing.entry ? closing.entry : deal;
@@ -125,7 +123,7 @@ void tg_walk_tell(struct tg_walk *walk)
         bool settled = tg_deals_seen(deals, deal);
         if (!settled && is_ahead(walk, deal)) continue;
         tg_deals_remember(&walk->account->deals_new, deal);
-        if (!is_news(walk->account, deal->time)) continue;
+        if (!tg_walk_is_news(walk->account, deal->time)) continue;
         if (!tell(walk, deal)) return;
         if (!settled && is_trade(deal) && deal->position_id &&
             !tg_positions_find(&walk->account->positions, deal->position_id) &&

@@ -25,6 +25,10 @@ struct tg_moment *tg_walk_add(struct tg_walk *walk, int kind, const struct tgl_p
 /* When the last good poll was, by the source's own clock where it tells one. */
 int64_t tg_walk_last_poll(const struct tg_account *account);
 
+/* Whether what has that time is news. Sources list whole days: what was there before the first poll
+ * is history. */
+bool tg_walk_is_news(const struct tg_account *account, int64_t time_ms);
+
 /* Fills the close figures of a moment, and a position's own with what was realised. */
 void tg_walk_confirm(struct tg_moment *moment, const struct tg_closing *closing);
 void tg_walk_realised(struct tgl_position *position, const struct tg_closing *closing);

@@ -15,10 +15,12 @@ static void blank(const struct tg_entity *entity, void *record)
         const struct tg_field *field = &entity->fields[i];
         char *at = (char *)record + field->offset;
         const double unknown = NAN;
+        const int32_t nowhere = INT32_MIN;
         if (field->kind == TG_KIND_MONEY || field->kind == TG_KIND_PERCENT ||
             field->kind == TG_KIND_PRICE)
             memcpy(at, &unknown, sizeof unknown);
         if (field->kind == TG_KIND_BOOL) memset(at, 0xff, sizeof(int32_t));
+        if (field->kind == TG_KIND_OFFSET) memcpy(at, &nowhere, sizeof nowhere);
     }
     int32_t two = 2;
     memcpy((char *)record + entity->currency_digits, &two, sizeof two);
@@ -34,6 +36,11 @@ void tg_position_blank(struct tgl_position *position)
     blank(&tg_position_entity, position);
 }
 
+void tg_order_blank(struct tgl_order *order)
+{
+    blank(&tg_order_entity, order);
+}
+
 void tg_deal_blank(struct tgl_deal *deal)
 {
     blank(&tg_deal_entity, deal);
@@ -47,8 +54,10 @@ void tg_moment_blank(struct tgl_moment *moment)
 void tg_records_clear(struct tg_records *records)
 {
     records->account_known = records->positions_known = records->deals_known = false;
+    records->orders_known = records->history_known = false;
     records->account_fields = 0;
     records->positions_count = records->deals_count = 0;
+    records->orders_count = records->history_count = 0;
     records->source_time_ms = 0;
     tg_account_blank(&records->account);
 }
@@ -56,6 +65,8 @@ void tg_records_clear(struct tg_records *records)
 void tg_records_fini(struct tg_records *records)
 {
     free(records->positions);
+    free(records->orders);
+    free(records->history);
     free(records->deals);
     *records = (struct tg_records){0};
 }
@@ -78,6 +89,26 @@ struct tgl_position *tg_records_add_position(struct tg_records *records)
     records->positions = rows;
     tg_position_blank(&rows[records->positions_count]);
     return &rows[records->positions_count++];
+}
+
+struct tgl_order *tg_records_add_order(struct tg_records *records)
+{
+    struct tgl_order *rows =
+        grow(records->orders, records->orders_count, &records->orders_cap, sizeof *rows);
+    if (!rows) return NULL;
+    records->orders = rows;
+    tg_order_blank(&rows[records->orders_count]);
+    return &rows[records->orders_count++];
+}
+
+struct tgl_order *tg_records_add_history(struct tg_records *records)
+{
+    struct tgl_order *rows =
+        grow(records->history, records->history_count, &records->history_cap, sizeof *rows);
+    if (!rows) return NULL;
+    records->history = rows;
+    tg_order_blank(&rows[records->history_count]);
+    return &rows[records->history_count++];
 }
 
 struct tgl_deal *tg_records_add_deal(struct tg_records *records)

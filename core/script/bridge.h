@@ -32,6 +32,7 @@
         struct tgl_tally *tallies;                                                                \
         const struct tgl_account *now, *was;                                                      \
         const struct tgl_position *positions, *positions_was;                                     \
+        const struct tgl_order *orders, *orders_was;                                              \
         const char *moments;                                                                      \
         const char *told;                                                                         \
         const char *text;                                                                         \
@@ -42,6 +43,7 @@
             uint32_t count;   /* of steps */                                                          \
         uint32_t account; /* the one that is loaded, 2^32-1 = none */                             \
         uint32_t positions_count, positions_was_count, moments_count;                             \
+        uint32_t orders_count, orders_was_count;                                                  \
         int32_t told_kind;                                                                        \
         int32_t verdict;  /* of the step that is running */                                       \
         int (*load)(struct tgl_work *, uint32_t account);                                         \

@@ -13,8 +13,8 @@
 #define NEAREST_MAX 256 /* candidates for what an author meant */
 
 static const char *const kinds[] = {
-    "TEXT", "ENUM",  "BOOL",    "INT",   "ID",    "MAGIC",
-    "TIME", "MONEY", "PERCENT", "PRICE", "LEVEL", "VOLUME",
+    "TEXT",  "ENUM",    "BOOL",  "INT",   "ID",     "MAGIC",  "TIME",
+    "MONEY", "PERCENT", "PRICE", "LEVEL", "VOLUME", "OFFSET",
 };
 
 static const char *const on_names[TG_ON_KINDS] = {
@@ -23,6 +23,9 @@ static const char *const on_names[TG_ON_KINDS] = {
     [TG_MOMENT_POSITION_CLOSED] = "position_closed",
     [TG_MOMENT_DEAL] = "deal",
     [TG_MOMENT_BALANCE_OPERATION] = "balance_operation",
+    [TG_MOMENT_ORDER_PLACED] = "order_placed",
+    [TG_MOMENT_ORDER_MODIFIED] = "order_modified",
+    [TG_MOMENT_ORDER_REMOVED] = "order_removed",
     [TG_ON_SNAPSHOT] = "snapshot",
     [TG_ON_SOURCE_STATUS] = "source_status",
     [TG_ON_CLIENT_CONNECTED] = "client_connected",
@@ -87,15 +90,18 @@ static void set_moment(lua_State *L)
     set_number(L, "position", offsetof(struct tg_moment, position));
     set_number(L, "was", offsetof(struct tg_moment, was));
     set_number(L, "deal", offsetof(struct tg_moment, deal));
+    set_number(L, "order", offsetof(struct tg_moment, order));
+    set_number(L, "order_was", offsetof(struct tg_moment, order_was));
     lua_setfield(L, -2, "moment_layout");
 }
 
 static void set_cdef(lua_State *L, struct tg_buf *scratch)
 {
     static const struct tg_entity *const entities[] = {&tg_account_entity, &tg_position_entity,
-                                                       &tg_deal_entity, &tg_moment_entity};
+                                                       &tg_order_entity, &tg_deal_entity,
+                                                       &tg_moment_entity};
     tg_buf_clear(scratch);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         tg_entity_cdef(scratch, entities[i]);
     tg_buf_puts(scratch, tgl_bridge_cdef);
     if (scratch->failed) luaL_error(L, "not enough memory");
@@ -171,6 +177,7 @@ void tg_native_push(lua_State *L, struct tg_generation *generation)
     lua_setfield(L, -2, "work");
     set_entity(L, &tg_account_entity);
     set_entity(L, &tg_position_entity);
+    set_entity(L, &tg_order_entity);
     set_entity(L, &tg_deal_entity);
     set_entity(L, &tg_moment_entity);
     set_moment(L);

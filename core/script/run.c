@@ -99,6 +99,10 @@ int tg_run_load(struct tg_generation *generation, uint32_t index)
     work->positions_count = account->positions.count;
     work->positions_was = account->positions_was.rows;
     work->positions_was_count = account->positions_was.count;
+    work->orders = account->orders.rows;
+    work->orders_count = account->orders.count;
+    work->orders_was = account->orders_was.rows;
+    work->orders_was_count = account->orders_was.count;
     work->moments = (const char *)account->moments;
     work->moments_count = account->moments_count;
     work->slot = account->slot;
@@ -158,6 +162,7 @@ int tg_run_draw(struct tg_generation *generation, const struct tg_shape *shape, 
         .was = &account->was,
         .changed = account->changed,
         .positions = &account->positions,
+        .orders = account->orders_known ? &account->orders : NULL,
         .told = generation->work.told,
         .ids_as_text = generation->options.ids_as_text,
     };

@@ -23,6 +23,9 @@ const struct tg_entity *tg_shape_entity(int source)
     case TG_SHAPE_POSITION_WAS:
     case TG_SHAPE_EACH: return &tg_position_entity;
     case TG_SHAPE_DEAL: return &tg_deal_entity;
+    case TG_SHAPE_ORDER:
+    case TG_SHAPE_ORDER_WAS:
+    case TG_SHAPE_EACH_ORDER: return &tg_order_entity;
     default: return NULL;
     }
 }
@@ -62,7 +65,7 @@ void tg_shape_fini(struct tg_shape *shape)
 struct pen {
     const struct tg_shape *shape;
     const struct tg_shape_scene *scene;
-    const struct tgl_position *each;
+    const void *each; /* the position or order that an array stands at */
     struct tg_buf *out;
     bool empty;
 };
@@ -73,7 +76,8 @@ static const void *record_of(const struct pen *pen, int source)
     switch (source) {
     case TG_SHAPE_NOW: return pen->scene->now;
     case TG_SHAPE_WAS: return pen->scene->was;
-    case TG_SHAPE_EACH: return pen->each;
+    case TG_SHAPE_EACH:
+    case TG_SHAPE_EACH_ORDER: return pen->each;
     default: break;
     }
     if (!moment) return NULL;
@@ -81,6 +85,8 @@ static const void *record_of(const struct pen *pen, int source)
     case TG_SHAPE_ABOUT: return &moment->about;
     case TG_SHAPE_POSITION: return &moment->position;
     case TG_SHAPE_POSITION_WAS: return &moment->was;
+    case TG_SHAPE_ORDER: return &moment->order;
+    case TG_SHAPE_ORDER_WAS: return &moment->order_was;
     default: return &moment->deal;
     }
 }
@@ -110,6 +116,7 @@ static void write_diff(struct pen *pen, const struct tg_field *field)
     const struct tg_shape_scene *scene = pen->scene;
     double old = tg_field_number(field, scene->was), new = tg_field_number(field, scene->now);
     if (field->kind < TG_KIND_MONEY && field->kind != TG_KIND_INT) return;
+    if (field->kind == TG_KIND_OFFSET) return;
     if (isnan(old) || isnan(new)) return;
     int digits = tg_field_digits(&tg_account_entity, field, scene->now);
     tg_json_key(pen->out, "diff");
@@ -125,7 +132,10 @@ static bool write_change(struct pen *pen, const struct tg_shape_op *op)
     tg_json_raw(pen->out, pen->shape->text.data + op->text, op->len);
     tg_json_open(pen->out, '{');
     tg_json_key(pen->out, "old");
-    write_field(pen, op, account ? TG_SHAPE_WAS : TG_SHAPE_POSITION_WAS);
+    write_field(pen, op,
+                account                        ? TG_SHAPE_WAS
+                : op->source == TG_SHAPE_ORDER ? TG_SHAPE_ORDER_WAS
+                                               : TG_SHAPE_POSITION_WAS);
     tg_json_key(pen->out, "new");
     write_field(pen, op, op->source);
     if (account) write_diff(pen, &tg_account_entity.fields[op->field]);
@@ -143,8 +153,24 @@ static void write_changes(struct pen *pen, uint32_t from, uint32_t to)
     if (!any) pen->empty = true;
 }
 
+static void write_ops(struct pen *pen, uint32_t from, uint32_t to);
+
+/* Steps `from` to `to` for each row of an array. */
+static void write_rows(struct pen *pen, const void *rows, uint32_t count, size_t size,
+                       uint32_t from, uint32_t to)
+{
+    tg_json_open(pen->out, '[');
+    for (uint32_t k = 0; k < count; k++) {
+        pen->each = (const char *)rows + k * size;
+        write_ops(pen, from, to);
+    }
+    pen->each = NULL;
+    tg_json_close(pen->out, ']');
+}
+
 static void write_ops(struct pen *pen, uint32_t from, uint32_t to)
 {
+    const struct tg_shape_scene *scene = pen->scene;
     for (uint32_t i = from; i < to; i++) {
         const struct tg_shape_op *op = &pen->shape->ops[i];
         const char *text = pen->shape->text.data + op->text;
@@ -160,14 +186,17 @@ static void write_ops(struct pen *pen, uint32_t from, uint32_t to)
             write_changes(pen, i + 1, i + 1 + op->span);
             i += op->span;
             break;
+        case TG_SHAPE_ORDERS:
+            if (scene->orders)
+                write_rows(pen, scene->orders->rows, scene->orders->count, sizeof(struct tgl_order),
+                           i + 1, i + 1 + op->span);
+            else
+                tg_json_text(pen->out, NULL);
+            i += op->span;
+            break;
         default:
-            tg_json_open(pen->out, '[');
-            for (uint32_t k = 0; k < pen->scene->positions->count; k++) {
-                pen->each = &pen->scene->positions->rows[k];
-                write_ops(pen, i + 1, i + 1 + op->span);
-            }
-            pen->each = NULL;
-            tg_json_close(pen->out, ']');
+            write_rows(pen, scene->positions->rows, scene->positions->count,
+                       sizeof(struct tgl_position), i + 1, i + 1 + op->span);
             i += op->span;
             break;
         }

@@ -17,7 +17,10 @@ enum tg_shape_source {
     TG_SHAPE_POSITION,     /* the moment's position */
     TG_SHAPE_POSITION_WAS, /* … as it was */
     TG_SHAPE_DEAL,         /* the moment's deal */
-    TG_SHAPE_EACH,         /* the position that an EACH stands at */
+    TG_SHAPE_EACH,         /* the position that PLACES stands at */
+    TG_SHAPE_ORDER,        /* the moment's order */
+    TG_SHAPE_ORDER_WAS,    /* … as it was */
+    TG_SHAPE_EACH_ORDER,   /* the order that ORDERS stands at */
     TG_SHAPE_SOURCES,
 };
 
@@ -30,6 +33,7 @@ enum tg_shape_code {
     TG_SHAPE_CHANGES, /* an object of the next `span` steps; nothing is said when none changed */
     TG_SHAPE_CHANGE,  /* within it: `text` is the member, the field's old and new values */
     TG_SHAPE_PLACES,  /* an array: the next `span` steps for each position */
+    TG_SHAPE_ORDERS,  /* an array: … for each pending order; null where the source tells none */
     TG_SHAPE_CODES,
 };
 
@@ -52,6 +56,7 @@ struct tg_shape_scene {
     const struct tgl_account *now, *was;
     uint64_t changed; /* bits of the account fields that differ */
     const struct tg_positions *positions;
+    const struct tg_orders *orders; /* NULL: not known */
     const struct tg_moment *moment; /* NULL when it is about none */
     const char *told;
     bool ids_as_text;

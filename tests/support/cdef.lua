@@ -66,7 +66,7 @@ local function declare_records(lib)
   cdef.header("base/buf.h")
   cdef.header("model/field.h")
   local out = ffi.new("struct tg_buf")
-  for _, name in ipairs({ "account", "position", "deal", "moment" }) do
+  for _, name in ipairs({ "account", "position", "order", "deal", "moment" }) do
     lib.tg_entity_cdef(out, lib["tg_" .. name .. "_entity"])
   end
   ffi.cdef(ffi.string(out.data, out.len))

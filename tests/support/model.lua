@@ -6,7 +6,7 @@ local model = {}
 local C = cdef.library("model", { "model/account.h", "model/field.h" })
 model.C = C
 
-model.KINDS = { [0] = "opened", "modified", "closed", "deal", "balance" }
+model.KINDS = { [0] = "opened", "modified", "closed", "deal", "balance", "placed", "order", "removed" }
 
 local function names_of(entity, field)
   local names, list = {}, C.tg_field_find(entity, field).names
@@ -29,6 +29,11 @@ local ENUMS = {
   moment = {
     close_reason = names_of(C.tg_moment_entity, "close_reason"),
     change = names_of(C.tg_moment_entity, "change"),
+  },
+  order = {
+    type = names_of(C.tg_order_entity, "type"),
+    state = names_of(C.tg_order_entity, "state"),
+    reason = names_of(C.tg_order_entity, "reason"),
   },
   account = { margin_mode = names_of(C.tg_account_entity, "margin_mode") },
 }
@@ -84,6 +89,21 @@ function model.position(values)
   return row
 end
 
+-- A pending order; `placed_at` and `done_at` are seconds after the first poll.
+function model.order(values)
+  local row = {
+    ticket = 1, symbol = "EURUSD", type = "buy_limit", state = "placed", volume_initial = 1, volume_current = 1,
+    price_open = 1.1, digits = 5,
+  }
+  for key, value in pairs(values) do
+    row[key] = value
+  end
+  if row.placed_at then row.time_setup = model.START_MS + row.placed_at * 1000 end
+  if row.done_at then row.time_done = model.START_MS + row.done_at * 1000 end
+  row.placed_at, row.done_at = nil, nil
+  return row
+end
+
 local Account = {}
 Account.__index = Account
 
@@ -116,6 +136,15 @@ function Account:prepare(poll)
     records.positions_known = true
     for _, values in ipairs(poll.positions) do
       fill("position", C.tg_records_add_position(records), model.position(values))
+    end
+  end
+  for _, part in ipairs({ "orders", "history" }) do
+    if poll[part] then
+      records[part .. "_known"] = true
+      for _, values in ipairs(poll[part]) do
+        local add = part == "orders" and C.tg_records_add_order or C.tg_records_add_history
+        fill("order", add(records), model.order(values))
+      end
     end
   end
   if poll.deals then
@@ -151,8 +180,8 @@ function Account:told()
   local out = {}
   for i = 0, self.account.moments_count - 1 do
     local m = self.account.moments[i]
-    local deal = m.kind >= 3
-    local id = deal and m.deal._ticket or m.position._position_id
+    local id = m.position._position_id
+    if m.kind >= 5 then id = m.order._ticket elseif m.kind >= 3 then id = m.deal._ticket end
     out[#out + 1] = model.KINDS[m.kind] .. " " .. tostring(tonumber(id))
   end
   return table.concat(out, ", ")
@@ -164,11 +193,13 @@ function Account:moment(n)
   local m = self.account.moments[n - 1]
   return {
     kind = model.KINDS[m.kind],
-    changed = model.changed("position", m.changed),
+    changed = model.changed(m.kind >= 5 and "order" or "position", m.changed),
     about = function(key) return model.get("moment", m.about, key) end,
     position = function(key) return model.get("position", m.position, key) end,
     was = function(key) return model.get("position", m.was, key) end,
     deal = function(key) return model.get("deal", m.deal, key) end,
+    order = function(key) return model.get("order", m.order, key) end,
+    order_was = function(key) return model.get("order", m.order_was, key) end,
   }
 end
 
@@ -176,6 +207,15 @@ function Account:ids()
   local out = {}
   for i = 0, self.account.positions.count - 1 do
     out[#out + 1] = tonumber(self.account.positions.rows[i]._position_id)
+  end
+  return table.concat(out, " ")
+end
+
+-- The tickets of the pending orders.
+function Account:tickets()
+  local out = {}
+  for i = 0, self.account.orders.count - 1 do
+    out[#out + 1] = tonumber(self.account.orders.rows[i]._ticket)
   end
   return table.concat(out, " ")
 end

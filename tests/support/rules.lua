@@ -223,7 +223,7 @@ local function fill(record, entity, values)
         i = i + 1
       end
       ffi.cast("int32_t *", at)[0] = i
-    elseif field.kind <= C.TG_KIND_INT then
+    elseif field.kind <= C.TG_KIND_INT or field.kind == C.TG_KIND_OFFSET then
       ffi.cast("int32_t *", at)[0] = value
     elseif field.kind <= C.TG_KIND_TIME then
       ffi.cast("int64_t *", at)[0] = value
@@ -271,6 +271,13 @@ function Account:poll(values, moments)
       moment.changed = C.tg_entity_diff(C.tg_position_entity, moment.was, moment.position)
     end
     fill(moment.deal, C.tg_deal_entity, spec.deal or {})
+    C.tg_order_blank(moment.order)
+    fill(moment.order, C.tg_order_entity, spec.order or {})
+    if spec.order_was then
+      moment.order_was = moment.order
+      fill(moment.order_was, C.tg_order_entity, spec.order_was)
+      moment.changed = C.tg_entity_diff(C.tg_order_entity, moment.order_was, moment.order)
+    end
   end
   self.c.moments, self.c.moments_count = self.moments, #moments
   return self
@@ -290,6 +297,38 @@ function Account:set_positions(now, was)
   self.c.positions.rows, self.c.positions.count = self.rows, #now
   self.c.positions_was.rows, self.c.positions_was.count = self.rows_was, #(was or {})
   return self
+end
+
+local function orders_of(list)
+  local rows = ffi.new("struct tgl_order[?]", math.max(1, #list))
+  for i, values in ipairs(list) do
+    C.tg_order_blank(rows[i - 1])
+    fill(rows[i - 1], C.tg_order_entity, values)
+  end
+  return rows
+end
+
+-- The account's pending orders, now and before; from then on they are known.
+function Account:set_orders(now, was)
+  self.orders, self.orders_was = orders_of(now), orders_of(was or {})
+  self.c.orders.rows, self.c.orders.count = self.orders, #now
+  self.c.orders_was.rows, self.c.orders_was.count = self.orders_was, #(was or {})
+  self.c.orders_known = true
+  self.c.now._orders_known = 1
+  return self
+end
+
+-- A pending order's values, for moments and sets.
+function rules.order(with)
+  local values = {
+    ticket = 801, symbol = "EURUSD", type = "buy_limit", state = "placed", volume_initial = 1, volume_current = 1,
+    price_open = 1.08, price_current = 1.0851, sl = 1.07, magic = 7, comment = "", time_setup = 1790000000000LL,
+    type_time = "gtc", digits = 5, currency_digits = 2,
+  }
+  for name, value in pairs(with or {}) do
+    values[name] = value
+  end
+  return values
 end
 
 -- A position's values, for moments and sets.

@@ -3,9 +3,9 @@ local cdef = require("support.cdef")
 local C = cdef.library("model", { "model/field.h" })
 
 local ENTITIES = {
-  account = C.tg_account_entity, position = C.tg_position_entity, deal = C.tg_deal_entity, moment = C.tg_moment_entity,
+  account = C.tg_account_entity, position = C.tg_position_entity, order = C.tg_order_entity, deal = C.tg_deal_entity, moment = C.tg_moment_entity,
 }
-local TEXT, ENUM, BOOL, INT, ID, MAGIC, TIME, MONEY, PERCENT, PRICE, LEVEL, VOLUME = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+local TEXT, ENUM, BOOL, INT, ID, MAGIC, TIME, MONEY, PERCENT, PRICE, LEVEL, VOLUME, OFFSET = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 local NAN = 0 / 0
 
 local function blank(name)
@@ -55,7 +55,7 @@ describe("field", function()
         assert.is_nil(seen[key], key)
         seen[key] = true
         assert.is_true(#ffi.string(f.doc) > 0)
-        assert.is_true(f.kind <= VOLUME)
+        assert.is_true(f.kind <= OFFSET)
         assert.equal(f.kind == ENUM, f.names ~= nil)
         assert.is_true(C.tg_field_bit(entity, entity.fields + i) == bit.lshift(1ULL, i))
         assert.is_true(C.tg_field_find(entity, key) == entity.fields + i)
@@ -231,6 +231,18 @@ describe("field", function()
     assert.equal('"' .. ("X"):rep(16) .. '"', written("account", "currency", a))
   end)
 
+  it("gives an offset in seconds, and none where it is not known", function()
+    local a = blank("account")
+    local offset = field("account", "utc_offset_s")
+    assert.equal("null", written("account", "utc_offset_s", a))
+    local none = C.tg_field_number(offset, a)
+    assert.is_true(none ~= none)
+    a._utc_offset_s = -18000
+    assert.equal("-18000", written("account", "utc_offset_s", a))
+    assert.equal(-18000, C.tg_field_number(offset, a))
+    assert.same({ "utc_offset_s" }, diff("account", a, blank("account")))
+  end)
+
   it("gives numbers as numbers", function()
     local a, p = blank("account"), blank("position")
     a._balance, a._leverage = 12.5, 30
@@ -262,7 +274,7 @@ describe("field", function()
         seen[entity.fields[i].kind] = true
       end
     end
-    for _, kind in ipairs({ TEXT, ENUM, BOOL, INT, ID, MAGIC, TIME, MONEY, PERCENT, PRICE, LEVEL, VOLUME }) do
+    for _, kind in ipairs({ TEXT, ENUM, BOOL, INT, ID, MAGIC, TIME, MONEY, PERCENT, PRICE, LEVEL, VOLUME, OFFSET }) do
       assert.is_true(seen[kind], kind)
     end
   end)

@@ -2,7 +2,7 @@ local ffi = require("ffi")
 local cdef = require("support.cdef")
 local C = cdef.library("model", { "model/field.h" })
 
-local KIND = { TEXT = 0, ENUM = 1, BOOL = 2, INT = 3, ID = 4, MAGIC = 5, TIME = 6, MONEY = 7, PERCENT = 8, PRICE = 9, LEVEL = 10, VOLUME = 11 }
+local KIND = { TEXT = 0, ENUM = 1, BOOL = 2, INT = 3, ID = 4, MAGIC = 5, TIME = 6, MONEY = 7, PERCENT = 8, PRICE = 9, LEVEL = 10, VOLUME = 11, OFFSET = 12 }
 
 describe("record", function()
   local records
@@ -16,7 +16,7 @@ describe("record", function()
   end)
 
   it("knows nothing when it is blank", function()
-    for _, name in ipairs({ "account", "position", "deal", "moment" }) do
+    for _, name in ipairs({ "account", "position", "order", "deal", "moment" }) do
       local entity = C["tg_" .. name .. "_entity"]
       local record = ffi.new("struct tgl_" .. name)
       ffi.fill(record, ffi.sizeof(record), 0x55)
@@ -36,6 +36,8 @@ describe("record", function()
           assert.equal(-1, ffi.cast("int32_t *", at)[0], label)
         elseif f.kind == KIND.LEVEL or f.kind == KIND.VOLUME then
           assert.equal(0, ffi.cast("double *", at)[0], label)
+        elseif f.kind == KIND.OFFSET then
+          assert.equal(-2147483648, ffi.cast("int32_t *", at)[0], label)
         elseif f.size == 4 then
           assert.equal(0, ffi.cast("int32_t *", at)[0], label)
         else

@@ -207,7 +207,65 @@ describe("the shipped rule sets", function()
     local engine = rules.engine({ "plugins/rules/default", "plugins/rules/margin_zones" })
     assert(engine:load())
     assert.equal("default+margin_zones", ffi.string(engine:status().name))
-    assert.equal(6, engine:status().rules)
+    assert.equal(9, engine:status().rules)
     engine:free()
+  end)
+end)
+
+describe("the default rules about pending orders", function()
+  local engine, account
+
+  before_each(function()
+    engine = rules.engine({})
+    assert(engine:load())
+    account = rules.account("demo-1")
+  end)
+
+  after_each(function()
+    engine:free()
+  end)
+
+  local function moment(kind, with)
+    with.kind = kind
+    return engine:run(account:poll({}, { with }))
+  end
+
+  it("tell a placed order whole", function()
+    local events = moment("TG_MOMENT_ORDER_PLACED", { order = rules.order() })
+    assert.equal("order_placed", events[1].type)
+    assert.equal(0, events[1].lane)
+    assert.equal('{"order":{"ticket":801,"symbol":"EURUSD","type":"buy_limit","state":"placed","volume_initial":1.00,'
+      .. '"volume_current":1.00,"price":1.08000,"price_stoplimit":null,"price_current":1.08510,"sl":1.07000,"tp":null,'
+      .. '"type_time":"gtc","expiration_time":null,"magic":7,"comment":"","setup_time":"2026-09-21T14:13:20.000Z"}}',
+      events[1].payload)
+  end)
+
+  it("tell only the changed fields of a modified order", function()
+    local events = moment("TG_MOMENT_ORDER_MODIFIED", {
+      order = rules.order({ price_open = 1.09 }), order_was = { price_open = 1.08, price_current = 1 },
+      about = { change = "levels" },
+    })
+    assert.equal('{"ticket":801,"symbol":"EURUSD","order_type":"buy_limit","change":"levels",'
+      .. '"changes":{"price":{"old":1.08000,"new":1.09000}}}', events[1].payload)
+  end)
+
+  it("tell how an order ended, and say when that is not known", function()
+    local events = moment("TG_MOMENT_ORDER_REMOVED", {
+      order = rules.order({ state = "filled", position_id = 9, volume_current = 0, time_done = 1790000060000LL }),
+    })
+    assert.equal('{"ticket":801,"symbol":"EURUSD","order_type":"buy_limit","state":"filled","volume_initial":1.00,'
+      .. '"volume_current":0.00,"price":1.08000,"position_id":9,"setup_time":"2026-09-21T14:13:20.000Z",'
+      .. '"done_time":"2026-09-21T14:14:20.000Z"}', events[1].payload)
+    events = moment("TG_MOMENT_ORDER_REMOVED", { order = rules.order({ state = "unknown" }), about = { estimated = 1 } })
+    assert.truthy(events[1].payload:find('"state":"unknown"', 1, true))
+    assert.truthy(events[1].payload:find('"done_time":null,"estimated":true}', 1, true))
+  end)
+
+  it("show pending orders in the snapshot only where the source tells them", function()
+    assert.is_nil(engine:snapshot(account):find('"orders"', 1, true))
+    account:set_orders({})
+    assert.truthy(engine:snapshot(account):find(',"orders":[]}', 1, true))
+    account:set_orders({ rules.order() })
+    assert.truthy(engine:snapshot(account):find(',"orders":[{"ticket":801,"symbol":"EURUSD","type":"buy_limit",', 1, true))
   end)
 end)

@@ -39,7 +39,7 @@ describe("docs/rules.md", function()
   it("names every field there is", function()
     local C = rules.C
     for row, entity in pairs({
-      account = C.tg_account_entity, position = C.tg_position_entity, deal = C.tg_deal_entity,
+      account = C.tg_account_entity, position = C.tg_position_entity, order = C.tg_order_entity, deal = C.tg_deal_entity,
       ["a moment's own"] = C.tg_moment_entity,
     }) do
       local line = assert(text:match("\n| " .. row:gsub("%p", "%%%0") .. " | ([^\n]+)"), row)

@@ -15,5 +15,12 @@ return rule "snapshot" {
         { open_time = "time_open" }, "position_id",
       },
     },
+    {
+      orders = when("orders_known", orders {
+        "ticket", "symbol", "type", "state", "volume_initial", "volume_current", { price = "price_open" },
+        "price_stoplimit", "price_current", "sl", "tp", "type_time", { expiration_time = "time_expiration" }, "magic",
+        "comment", { setup_time = "time_setup" },
+      }),
+    },
   },
 }
