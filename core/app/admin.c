@@ -23,6 +23,7 @@ static const struct route {
     {"POST", "/admin/rules/reload", tg_admin_rules_reload, {NULL}},
     {"POST", "/admin/rules/{name}/mute", tg_admin_rule_mute, {NULL}},
     {"POST", "/admin/rules/{name}/unmute", tg_admin_rule_unmute, {NULL}},
+    {"GET", "/admin/accounts/{name}/explain", tg_admin_explain, {NULL}},
 };
 #define ROUTES (sizeof routes / sizeof *routes)
 

@@ -40,6 +40,9 @@ int tg_admin_text(const struct tg_admin_call *call, const char *member, char *ou
 void tg_admin_audit(const struct tg_admin_call *call, const char *event, const char *what,
                     const char *outcome);
 
+/* admin_explain.c */
+void tg_admin_explain(struct tg_admin_call *call);
+
 /* admin_rules.c */
 void tg_admin_rules_list(struct tg_admin_call *call);
 void tg_admin_rules_reload(struct tg_admin_call *call);
