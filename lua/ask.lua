@@ -34,9 +34,9 @@ return function(rt)
     return verdict == true
   end
 
-  -- The snapshot's members, made by the set's rule.
-  function ask.snapshot()
-    local rule = rt.maker
+  -- The snapshot's members, made by the set's rule (or by an example's copy of it).
+  function ask.snapshot(rule)
+    rule = rule or rt.maker
     local account = view.now()
     local moment = { kind = "snapshot", account = account, positions = view.positions(), orders = view.orders() }
     local value = rule.payload(moment, memory.of(rule), account)

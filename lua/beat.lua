@@ -12,6 +12,7 @@ return function(rt)
   local WATCH, DUE, TICK = -1, -2, -3
   local SAMPLE = 64 -- one call in so many is timed
   local now, was -- views of the account that is loaded, made when first needed
+  local beat = { WATCH = WATCH, DUE = DUE, TICK = TICK, TOLD = -4 }
 
   local function now_view()
     now = now or view.now()
@@ -144,7 +145,13 @@ return function(rt)
     return why
   end
 
-  return function()
+  -- One step, outside of a walk; errors are the caller's.
+  function beat.step(rule, step)
+    now, was = nil, nil
+    run(rule, step)
+  end
+
+  function beat.walk()
     local i = leash.cursor
     while i < work.count do
       leash.cursor = i
@@ -159,4 +166,6 @@ return function(rt)
     leash.cursor = i
     now, was = nil, nil
   end
+
+  return beat
 end

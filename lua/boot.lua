@@ -19,22 +19,27 @@ return function(native)
   rt.std = require("std")(rt)
   rt.envelope = require("envelope")(rt)
   rt.rule = require("rule")(rt)
+  rt.expect = require("expect")(rt)
   rt.sandbox = require("sandbox")(rt)
   rt.memory = require("memory")(rt)
   rt.hold = require("hold")(rt)
-  local loader = require("loader")(rt)
+  rt.loader = require("loader")(rt)
   local carry = require("carry")(rt)
   local weigh = require("weigh")(rt)
-  local ask = require("ask")(rt)
-  local beat = require("beat")(rt)
+  rt.ask = require("ask")(rt)
+  rt.beat = require("beat")(rt)
+  rt.matches = require("matches")(rt)
+  rt.scene = require("scene")(rt)
+  local proof = require("proof")(rt)
   rt.bounded.lock()
 
   return {
-    load = loader.load,
-    finish = loader.finish,
-    beat = beat,
-    permit = ask.permit,
-    snapshot = ask.snapshot,
+    load = rt.loader.load,
+    finish = rt.loader.finish,
+    prove = proof,
+    beat = rt.beat.walk,
+    permit = rt.ask.permit,
+    snapshot = rt.ask.snapshot,
     forget = carry.forget,
     save = carry.save,
     restore = carry.restore,

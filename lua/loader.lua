@@ -17,14 +17,16 @@ return function(rt)
     return new
   end
 
-  -- What a file returned, as a list of rules.
+  -- The rules of a file, by what it returned: a rule, a list of rules and examples, or nothing, which
+  -- stands for all that it declared.
   local function rules_of(file, result)
     local out = {}
+    if result == nil and #file.declared > 0 then return file.declared end
     if rule.drafts[result] then
       out[1] = take(file, result)
     elseif type(result) == "table" then
-      for i, value in ipairs(result) do
-        out[i] = take(file, value)
+      for _, value in ipairs(result) do
+        if not file.examples[value] then out[#out + 1] = take(file, value) end
       end
     end
     for _, declared in ipairs(file.declared) do
@@ -36,14 +38,20 @@ return function(rt)
     return out
   end
 
-  -- Runs a file. `builtin`: only its snapshot rule is wanted, for sets that have none.
-  function loader.load(text, name, path, builtin)
-    local file = { name = name, path = path, stem = name:sub(1, -5), declared = {} }
-    if text:byte(1) == 27 then error(name .. ": compiled Lua is not accepted", 0) end
-    local chunk, why = loadstring(text, "@" .. name)
+  -- Runs a file's text in an environment of its own; its rules, and the environment.
+  local function run(file)
+    local chunk, why = loadstring(file.text, "@" .. file.name)
     if not chunk then error(why, 0) end
     local env = sandbox.environment(file)
-    local rules = rules_of(file, (setfenv(chunk, env)()))
+    return rules_of(file, (setfenv(chunk, env)())), env
+  end
+
+  -- Runs a file. `builtin`: only its snapshot rule is wanted, for sets that have none.
+  function loader.load(text, name, path, builtin)
+    local file = { name = name, path = path, stem = name:sub(1, -5), text = text, declared = {}, examples = {} }
+    file.copied = builtin -- its examples are proved where the set is its own
+    if text:byte(1) == 27 then error(name .. ": compiled Lua is not accepted", 0) end
+    local rules, env = run(file)
     if builtin then
       fallback = rules[1]
       return
@@ -60,6 +68,23 @@ return function(rt)
       rt.rules[#rt.rules + 1] = new
     end
   end
+
+  -- Runs a file once more, for an example: the rules of it, which share nothing with those that go live.
+  -- `settings` are the example's options; all others have their defaults. Also which options it asked for.
+  function loader.copy(file, settings)
+    local copy = {
+      name = file.name, path = file.path, stem = file.stem, text = file.text, declared = {}, examples = {},
+      copied = true, settings = settings, asked = {},
+    }
+    local out = {}
+    for _, new in ipairs((run(copy))) do
+      out[new.name] = new
+    end
+    return out, copy.asked
+  end
+
+  -- The rule of that name that goes live, or nil.
+  function loader.rule(name) return by_name[name] end
 
   local function enlist(new)
     local index = work.rule(work, new.name, new.file.name, new.file.path, new.type, new.latest and 1 or 0,

@@ -20,7 +20,7 @@ local libraries = {
 local helpers = { "round", "percent", "crossed", "throttle", "pick", "diff", "iso8601", "now", "json", "list" }
 
 return function(rt)
-  local names, std, shape, native = rt.names, rt.std, rt.shape, rt.native
+  local names, std, shape, native, expect = rt.names, rt.std, rt.shape, rt.native, rt.expect
   local sandbox = {}
 
   -- Settings of the configuration: { file = { option = value } }; `used` are those that were asked for.
@@ -32,6 +32,7 @@ return function(rt)
 
   local function option_of(file)
     local own = settings[file.stem]
+    if file.copied then own = file.settings end
     if own ~= nil and type(own) ~= "table" then error(('settings: "%s" is no table'):format(file.stem), 0) end
     return function(name, default)
       if type(name) ~= "string" then error("option: a name is expected first", 2) end
@@ -41,9 +42,11 @@ return function(rt)
       end
       local value = own and own[name]
       used[file.stem .. "." .. name] = true
+      if file.asked then file.asked[name] = true end
       if value == nil then return default end
       if type(value) ~= kind then
-        error(('option "%s": the configuration gives a %s, a %s is expected'):format(name, type(value), kind), 2)
+        error(('option "%s": %s a %s, a %s is expected'):format(name,
+          file.copied and "the example gives" or "the configuration gives", type(value), kind), 2)
       end
       return value
     end
@@ -90,14 +93,16 @@ return function(rt)
     for _, name in ipairs({ "const", "changes", "positions", "orders", "when" }) do
       env[name] = shape[name]
     end
-    env.log = std.log_of(file.name)
+    env.log = file.copied and function() end or std.log_of(file.name)
     env.print = env.log
     env.option = option_of(file)
     env.rule = rt.rule.word(file)
+    env.expect, env.nothing, env.any, env.including = expect.word(file), expect.nothing, expect.any, expect.including
     env.envelope = function(spec)
+      file.enveloped = true
+      if file.copied then return end
       local info = debug.getinfo(2, "Sl")
       rt.envelope.declare(spec, info.short_src .. ":" .. info.currentline)
-      file.enveloped = true
     end
     local known = {}
     for name in pairs(env) do

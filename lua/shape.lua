@@ -60,6 +60,7 @@ return function(rt)
     order_placed = "order", order_modified = "order", order_removed = "order",
   }
   local told = { source_status = "status", client_connected = "subject", client_disconnected = "subject" }
+  shape.told = told -- moments that are about a word, and what it is called
 
   local function fail(path, why)
     error({ shape = ("%s: %s"):format(path, why) }, 0)

@@ -8,6 +8,7 @@
 #include "model/field.h"
 #include "script/generation.h"
 #include "script/leash.h"
+#include "script/proof.h"
 #include "script/run.h"
 
 #include <stdlib.h>
@@ -209,4 +210,5 @@ void tgl_bridge_init(struct tgl_work *work)
     work->nanoseconds = nanoseconds;
     work->round = tg_round;
     work->iso8601 = iso8601;
+    tg_proof_bridge(work);
 }

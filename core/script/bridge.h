@@ -65,6 +65,13 @@
         double (*nanoseconds)(void);                                                              \
         double (*round)(double value, int digits);                                                \
         const char *(*iso8601)(struct tgl_work *, double wall_ms);                                \
+        double (*time_of)(struct tgl_work *, const char *iso8601, size_t len);                    \
+        void (*blank)(struct tgl_work *, const char *entity, void *record);                       \
+        uint64_t (*pose)(struct tgl_work *, const struct tgl_account *now,                        \
+                         const struct tgl_account *was, struct tgl_position *positions,           \
+                         uint32_t count, struct tgl_position *positions_was,                      \
+                         uint32_t count_was, void *moment);                                       \
+        int (*heard)(struct tgl_work *);                                                          \
     };
 /* clang-format on */
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "script/leash.h"
 #include "script/native.h"
+#include "script/proof.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ static int boot(lua_State *L)
         int *ref;
     } entries[] = {
         {"load", &generation->entries.load},         {"finish", &generation->entries.finish},
+        {"prove", &generation->entries.prove},
         {"beat", &generation->entries.beat},         {"permit", &generation->entries.permit},
         {"forget", &generation->entries.forget},     {"snapshot", &generation->entries.snapshot},
         {"save", &generation->entries.save},         {"restore", &generation->entries.restore},
@@ -137,6 +139,7 @@ struct tg_generation *tg_generation_new(const struct tg_script_options *options,
         for (uint32_t k = 0; k < set->count; k++)
             if (!strcmp(generation->rules[i].path, set->files[k].path))
                 generation->rules[i].file_hash = set->files[k].hash;
+    if (tg_proof_run(generation, err)) goto failed;
     memcpy(generation->name, set->name, sizeof generation->name);
     memcpy(generation->version, set->version, sizeof generation->version);
     generation->vm.pinch = tg_leash_pinch;

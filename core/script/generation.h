@@ -86,7 +86,7 @@ struct tg_snapshot_maker {
 
 /* Functions of lua/boot.lua, by registry reference. */
 struct tg_entries {
-    int load, finish, beat, permit, forget, snapshot, save, restore, heaviest, drop;
+    int load, finish, prove, beat, permit, forget, snapshot, save, restore, heaviest, drop;
 };
 
 struct tg_generation {
@@ -108,6 +108,7 @@ struct tg_generation {
     struct tg_faults faults;
     uint64_t speaking;     /* the traced event that is being emitted */
     struct tg_run *run;    /* the innermost, NULL = none */
+    struct tg_account *model; /* the one that examples are shown on (proof.c), NULL = none */
     uint64_t event_serial; /* of the event that is being emitted */
     struct tg_buf scratch;
     struct tg_json json;

@@ -230,7 +230,8 @@ describe("a rule", function()
       { 'return rule "x" { watch = { "equity" }, payload = { "equity", { equity = "equity" } } }', "is named twice" },
       { 'return rule "x" { on = "position_opened", payload = { changes = changes { "sl" } } }', "order_modified have a before" },
       { 'local t = {} t.t = t return rule "x" { watch = { "equity" }, payload = t }', "nested more than 16 deep" },
-      { 'rule "x" { watch = { "equity" } }', 'a.lua:1: rule "x" is declared but not returned' },
+      { 'rule "x" { watch = { "equity" } } return rule "y" { watch = { "equity" } }',
+        'a.lua:1: rule "x" is declared but not returned' },
       { "return 5", "the file must return a rule" },
       { "return {}", "the file must return a rule" },
       { "x = ", "a.lua:2: unexpected symbol" },
@@ -290,6 +291,12 @@ describe("a rule", function()
     load('envelope { payload = "data" } return rule "x" { watch = { "equity" }, payload = { seq = "equity" } }')
     assert.equal("data", ffi.string(rules.C.tg_script_envelope(engine.script).payload))
     assert.equal('{"seq":1.00}', engine:run(account:poll({ equity = 1 }))[1].payload)
+  end)
+
+  it("need not be returned: a file that returns nothing has all that it declares, in order", function()
+    load('rule "b" { watch = { "equity" } } rule "a" { watch = { "equity" } }')
+    local events = engine:run(account:poll({ equity = 1 }))
+    assert.same({ "b", "a" }, { events[1].type, events[2].type })
   end)
 
   it("may be a file of an envelope alone", function()

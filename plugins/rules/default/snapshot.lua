@@ -1,5 +1,5 @@
 -- The whole state, for a client that has just come.
-return rule "snapshot" {
+rule "snapshot" {
   on = "snapshot",
   payload = {
     {
@@ -24,3 +24,13 @@ return rule "snapshot" {
     },
   },
 }
+
+expect "snapshot" {
+  now = { balance = 500, positions = { { ticket = 501, profit = 12 }, { ticket = 502, symbol = "GOLD" } } },
+  gives = {
+    account = including { balance = 500, free_margin = 9000, positions_count = 2 },
+    positions = { including { ticket = 501, profit = 12 }, including { ticket = 502, symbol = "GOLD", type = "buy" } },
+  },
+}
+
+expect "snapshot" { gives = including { positions = {} } }

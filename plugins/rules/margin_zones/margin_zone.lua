@@ -9,7 +9,7 @@ local function zone_of(account)
   return "safe"
 end
 
-return rule "margin_zone" {
+rule "margin_zone" {
   watch = { "margin", "margin_level" },
   detect = function(now, was, memory)
     local zone = zone_of(now)
@@ -27,3 +27,13 @@ return rule "margin_zone" {
     }
   end,
 }
+
+expect "margin_zone" {
+  { was = { margin_level = 160 }, now = { margin_level = 140 }, gives = including { zone = "warn", before = "safe" } },
+  { now = { margin_level = 130 }, gives = nothing }, -- still there
+  { now = { margin_level = 90 }, gives = including { zone = "call", before = "warn" } },
+  { now = { margin = nothing, margin_level = nothing }, gives = nothing }, -- not known is no zone
+  { now = { margin = 0, margin_level = 0 }, gives = { zone = "flat", before = "call", level = 0, equity = 10000 } },
+}
+
+expect "margin_zone" { options = { warn = 130 }, now = { margin_level = 140 }, gives = nothing }

@@ -1,0 +1,125 @@
+/* Examples run through the same functions, shapes and bounds as live events do, on an account that
+ * exists for the time of the proof: what is proved is what will run. lua/proof.lua decides what is
+ * shown to the rule and judges what came of it; here is the account it poses, and the ear.
+ *
+ * Each example is a call under a quota of instructions with the JIT off, like the loading of a
+ * file, so that neither a slow machine nor a loop decides whether a set may go live. */
+#include "script/proof.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "model/field.h"
+#include "script/leash.h"
+#include "script/run.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <string.h>
+
+#define EXAMPLE_QUOTA 3000000 /* instructions of one example, its file's included */
+
+static struct tg_generation *generation_of(struct tgl_work *work)
+{
+    return tg_of(work, struct tg_generation, work);
+}
+
+/* UTC milliseconds of an ISO 8601 text; NaN when it is none. */
+static double time_of(struct tgl_work *work, const char *text, size_t len)
+{
+    int64_t wall_ms;
+    (void)work;
+    return tg_iso8601_read(text, len, &wall_ms) ? NAN : (double)wall_ms;
+}
+
+/* Makes a record of that entity one in which nothing is known. */
+static void blank(struct tgl_work *work, const char *entity, void *record)
+{
+    (void)work;
+    if (!strcmp(entity, "account")) tg_account_blank(record);
+    if (!strcmp(entity, "position")) tg_position_blank(record);
+    if (!strcmp(entity, "deal")) tg_deal_blank(record);
+    if (!strcmp(entity, "moment")) tg_moment_blank(record);
+}
+
+/* Shows a poll to the rules: the account that is loaded from here on. The arrays are Lua's, which
+ * keeps them until the next pose. The bits of the fields that differ. */
+static uint64_t pose(struct tgl_work *work, const struct tgl_account *now,
+                     const struct tgl_account *was, struct tgl_position *positions, uint32_t count,
+                     struct tgl_position *positions_was, uint32_t count_was, void *moment)
+{
+    struct tg_generation *generation = generation_of(work);
+    struct tg_account *model = generation->model;
+    if (!model) return 0;
+    struct tg_moment *told = moment;
+    model->now = *now;
+    model->was = *was;
+    model->changed = tg_entity_diff(&tg_account_entity, was, now);
+    model->positions = (struct tg_positions){.rows = positions, .count = count};
+    model->positions_was = (struct tg_positions){.rows = positions_was, .count = count_was};
+    if (told && told->kind == TG_MOMENT_POSITION_MODIFIED)
+        told->changed = tg_entity_diff(&tg_position_entity, &told->was, &told->position);
+    model->moments = told;
+    model->moments_count = told ? 1 : 0;
+    generation->run->count = 0;
+    tg_buf_clear(&generation->run->text);
+    (void)tg_run_load(generation, 0);
+    return model->changed;
+}
+
+/* What was said since the pose: how many events; the last one's payload is in work.text. */
+static int heard(struct tgl_work *work)
+{
+    const struct tg_generation *generation = generation_of(work);
+    const struct tg_run *run = generation->run;
+    if (!generation->model || !run->count) return 0;
+    const struct tg_spoken *spoken = &run->spoken[run->count - 1];
+    work->text = run->text.data + spoken->text;
+    work->text_len = (double)spoken->len;
+    return (int)run->count;
+}
+
+void tg_proof_bridge(struct tgl_work *work)
+{
+    work->time_of = time_of;
+    work->blank = blank;
+    work->pose = pose;
+    work->heard = heard;
+}
+
+struct example {
+    struct tg_generation *generation;
+    uint32_t index;
+    bool done;
+};
+
+static int prove(lua_State *L)
+{
+    struct example *example = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, example->generation->entries.prove);
+    lua_pushinteger(L, (lua_Integer)example->index);
+    lua_call(L, 1, 1);
+    example->done = !lua_toboolean(L, -1);
+    return 0;
+}
+
+int tg_proof_run(struct tg_generation *generation, struct tg_err *err)
+{
+    struct tg_account model = {0};
+    struct tg_account *accounts[] = {&model};
+    struct example example = {.generation = generation};
+    struct tg_run run;
+    int rc = 0;
+    tg_account_init(&model, "demo-1");
+    generation->model = &model;
+    tg_run_begin(generation, &run, accounts, 1);
+    for (; !example.done && !rc; example.index++) {
+        tg_leash_quota(generation->vm.L, EXAMPLE_QUOTA);
+        rc = tg_vm_call(&generation->vm, prove, &example, err);
+        if (tg_leash_quota_end(generation->vm.L) && !rc) rc = LUA_ERRRUN;
+    }
+    run.count = 0;
+    tg_run_end(generation, &run);
+    generation->model = NULL;
+    memset(generation->work.tallies, 0, generation->rules_count * sizeof(struct tgl_tally));
+    return rc ? -TG_EINVAL : 0;
+}

@@ -1,0 +1,157 @@
+-- Runs the examples of a set. Each has a fresh copy of its file, with the options' defaults unless it
+-- names others: an example depends on nothing but what it says, and leaves nothing behind.
+local ffi = require("ffi")
+
+return function(rt)
+  local work, native, expect, scene = rt.work, rt.native, rt.expect, rt.scene
+  local names, matches, memory, beat = rt.names, rt.matches, rt.memory, rt.beat
+
+  local function sorted(set)
+    local out = {}
+    for key in pairs(set) do
+      out[#out + 1] = key
+    end
+    table.sort(out)
+    return out
+  end
+
+  -- The rule to try: that of the example's own file, which must be able to prove itself alone.
+  local function rule_of(new)
+    local options = new.spec.options or {}
+    local copies, asked = rt.loader.copy(new.file, options)
+    for name in pairs(options) do
+      if not asked[name] then expect.refuse(new, "options: %s", names.missing("option", name, sorted(asked))) end
+    end
+    local rule, live = copies[new.rule], rt.loader.rule(new.rule)
+    if not rule then
+      if live then expect.refuse(new, "the rule is in %s: an example stands in the file of its rule", live.where) end
+      expect.refuse(new, "%s", names.missing("rule", new.rule, sorted(copies)))
+    end
+    rule.index = live.index
+    rt.rule.compile(rule)
+    return rule
+  end
+
+  local function copied(value)
+    if type(value) ~= "table" then return value end
+    local out = {}
+    for key, inner in pairs(value) do
+      out[key] = copied(inner)
+    end
+    return out
+  end
+
+  local function watched_changed(rule, changed)
+    for _, field in ipairs(rule.watch or {}) do
+      if bit.band(changed, bit.lshift(1ULL, field)) ~= 0 then return true end
+    end
+    return false
+  end
+
+  -- Makes the rule take the step as the gateway would; whether it was woken.
+  local function take(rule, shown)
+    local woken = false
+    local function step(moment)
+      woken = true
+      beat.step(rule, moment)
+    end
+    if rule.is_snapshot then
+      if rule.payload then return true, rt.ask.snapshot(rule) end
+      work.draw(work, rule.programs[rt.rule.kinds.snapshot], -1, nil)
+      return true, ffi.string(work.text, work.text_len)
+    end
+    if shown.bytes then step(0) end
+    if shown.told then
+      work.told, work.told_kind = shown.told, rt.rule.kinds[shown.kind]
+      step(beat.TOLD)
+      work.told = nil
+    end
+    if watched_changed(rule, shown.changed) then step(beat.WATCH) end
+    if rule.every_ms then beat.step(rule, beat.DUE) end
+    if rule.moments[1] then
+      for _, moment in ipairs(rule.moments) do
+        if moment == "tick" then step(beat.TICK) end
+      end
+    end
+    local count = work.heard(work)
+    return woken, count > 0 and ffi.string(work.text, work.text_len) or nil
+  end
+
+  -- Why nothing was said, as far as it can be told.
+  local function silence(rule, woken)
+    local span = rule.spans[work.slot]
+    if span and (span.held or span.state) then return "`every` held it back" end
+    if not woken then
+      return rule.watch and "none of the fields that it watches changed" or "none of its moments happened"
+    end
+    if rule.only and not rule.only(rt.view.now()) then return "`only` said no" end
+    if rule.detect then return "`detect` returned nothing" end
+    if rule.payload then return "`payload` returned nothing" end
+    return "its `changes` have none"
+  end
+
+  local function judge(new, rule, step, woken, text)
+    local got = text and native.decode(text)
+    if step.gives ~= nil then
+      local why = matches.compare("gives", step.gives, got, false)
+      if why and not text then why = ("%s (%s)"):format(why, silence(rule, woken)) end
+      if why then expect.refuse(new, "%s%s", step.prefix, why) end
+    end
+    if step.reaches ~= nil then
+      if not rule.to then expect.refuse(new, "%sreaches: the rule has no `to`", step.prefix) end
+      if not text then expect.refuse(new, "%sreaches: nothing was said (%s)", step.prefix, silence(rule, woken)) end
+      local client = step.client or {}
+      for key in pairs(client) do
+        if key ~= "subject" and key ~= "claims" and key ~= "query" then
+          expect.refuse(new, "%sclient: %s", step.prefix, names.missing("key", key, { "subject", "claims", "query" }))
+        end
+      end
+      local verdict = rule.to({
+        subject = client.subject or "demo", claims = copied(client.claims or {}), query = copied(client.query or {}),
+      }, { type = rule.type, account_id = rt.view.now().id, payload = got }) == true
+      if verdict ~= step.reaches then
+        expect.refuse(new, "%sreaches: expected %s, got %s", step.prefix, tostring(step.reaches), tostring(verdict))
+      end
+    end
+    if step.remembers then
+      local why = matches.compare("remembers", step.remembers, memory.of(rule), true)
+      if why then expect.refuse(new, "%s%s", step.prefix, why) end
+    end
+  end
+
+  local function attempt(new, step, body, ...)
+    local good, a, b = pcall(body, ...)
+    if good then return a, b end
+    if type(a) == "table" and a.scene then expect.refuse(new, "%s%s", step.prefix, a.scene) end
+    if type(a) ~= "string" then a = "an error that is a " .. type(a) end
+    if a:find(new.where, 1, true) == 1 then error(a, 0) end
+    expect.refuse(new, "%s%s", step.prefix, a)
+  end
+
+  -- Runs example `index` (from 0); false when there is none.
+  return function(index)
+    local new = expect.declared[index + 1]
+    if not new then return false end
+    local steps = expect.steps(new)
+    local rule = rule_of(new)
+    local last, ms = scene.blank(), scene.START_MS
+    if new.spec.memory then rule.seed = copied(new.spec.memory) end
+    for i, step in ipairs(steps) do
+      attempt(new, step, function()
+        if step.at ~= nil then
+          ms = scene.time(step.at, "at")
+        elseif i > 1 or step.after then
+          ms = ms + (step.after or 1) * 1000
+        end
+      end)
+      last = attempt(new, step, scene.show, step, last, rule, ms)
+      if rule.seed then
+        rule.memories[work.slot] = { birth = work.birth, data = rule.seed }
+        rule.seed = nil
+      end
+      local woken, text = attempt(new, step, take, rule, last)
+      attempt(new, step, judge, new, rule, step, woken, text)
+    end
+    return true
+  end
+end

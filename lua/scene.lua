@@ -1,0 +1,247 @@
+-- What an example shows to a rule: an account as it was and is, its positions, a moment, built from an
+-- author's tables into the gateway's own records.
+--
+-- An account of which nothing is said is one like many: 10 000 USD, 1 000 of it in margin, no positions.
+-- A moment of which nothing is said is not known, but for a position, which is a lot of EURUSD.
+local ffi = require("ffi")
+
+return function(rt)
+  local work, native, names, expect = rt.work, rt.native, rt.names, rt.expect
+  local scene = { START_MS = 1767225600000 } -- 2026-01-01T00:00:00Z
+  local layout = native.moment_layout
+  local SHARED = { digits = true, currency_digits = true } -- of a moment and of what it is about
+
+  local usual = {
+    account = {
+      id = "demo-1", login = "1001", name = "Demo", server = "Demo", company = "Demo", currency = "USD",
+      balance = 10000, credit = 0, equity = 10000, profit = 0, margin = 1000, margin_free = 9000, margin_level = 1000,
+      leverage = 100, currency_digits = 2, positions_count = 0, margin_mode = "hedging", trade_mode = "demo",
+      trade_allowed = true,
+    },
+    position = {
+      symbol = "EURUSD", ticket = 501, position_id = 501, time_open = scene.START_MS, time_update = scene.START_MS,
+      volume = 1, price_open = 1.085, price_current = 1.085, profit = 0, swap = 0, commission = 0, side = "buy",
+      reason = "manual", digits = 5, currency_digits = 2,
+    },
+    deal = { symbol = "EURUSD", digits = 5, currency_digits = 2 },
+    order = { symbol = "EURUSD", digits = 5, currency_digits = 2 },
+    moment = { estimated = false, synthetic = false, coalesced = false, digits = 5, currency_digits = 2 },
+  }
+
+  local function fail(path, text, ...)
+    error({ scene = path .. ": " .. text:format(...) }, 0)
+  end
+
+  -- UTC milliseconds of a number or of an ISO 8601 text.
+  function scene.time(value, path)
+    if type(value) == "number" then return value end
+    local ms = type(value) == "string" and work.time_of(work, value, #value)
+    if not ms or ms ~= ms then fail(path, 'a time is a text such as "2026-01-31T10:00:00Z", or UTC milliseconds') end
+    return ms
+  end
+
+  local writers = {}
+
+  local function expected(path, what, value)
+    fail(path, "%s is expected, not %s", what, type(value) == "table" and "a table" or rt.matches.shown(value))
+  end
+
+  function writers.TEXT(at, field, value, path)
+    if type(value) ~= "string" then expected(path, "a text", value) end
+    if #value >= field.size then fail(path, "a text of at most %d bytes is expected", field.size - 1) end
+    ffi.fill(at, field.size)
+    ffi.copy(at, value, #value)
+  end
+
+  function writers.ENUM(at, field, value, path)
+    for i = 0, #field.names do
+      if field.names[i] == value then
+        ffi.cast("int32_t *", at)[0] = i
+        return
+      end
+    end
+    local list = { unpack(field.names) }
+    if type(value) ~= "string" then expected(path, 'one of "' .. table.concat(list, '", "') .. '"', value) end
+    fail(path, "%s", names.missing("name", value, list))
+  end
+
+  function writers.BOOL(at, _, value, path)
+    if type(value) ~= "boolean" then expected(path, "true or false", value) end
+    ffi.cast("int32_t *", at)[0] = value and 1 or 0
+  end
+
+  function writers.INT(at, _, value, path)
+    if type(value) ~= "number" or value % 1 ~= 0 or math.abs(value) >= 2 ^ 31 then
+      expected(path, "a whole number", value)
+    end
+    ffi.cast("int32_t *", at)[0] = value
+  end
+
+  function writers.ID(at, field, value, path)
+    local ctype = field.kind == "ID" and "uint64_t" or "int64_t"
+    if type(value) == "string" and value:find("^%-?%d+$") and #value <= 20 then
+      local digits = ffi.new(ctype, 0)
+      for digit in value:gmatch("%d") do
+        digits = digits * 10 + tonumber(digit)
+      end
+      ffi.cast(ctype .. " *", at)[0] = value:byte() == 45 and -digits or digits
+    elseif type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 53 then
+      ffi.cast(ctype .. " *", at)[0] = value
+    else
+      expected(path, "a whole number, or a text of its digits,", value)
+    end
+  end
+  writers.MAGIC = writers.ID
+
+  function writers.TIME(at, _, value, path)
+    ffi.cast("int64_t *", at)[0] = scene.time(value, path)
+  end
+
+  local function number(at, _, value, path)
+    if type(value) ~= "number" or value ~= value then expected(path, "a number", value) end
+    ffi.cast("double *", at)[0] = value
+  end
+
+  -- Writes an author's values into a record; `nothing` makes a field unknown. `skip`: keys of another meaning.
+  local function fill(record, entity, values, path, skip)
+    local bytes, blank = ffi.cast("char *", record), nil
+    for name, value in pairs(values) do
+      local field = names.field(entity, name)
+      if field and expect.mark_of(value) == "nothing" then
+        blank = blank or ffi.new("char[?]", native[entity].size)
+        work.blank(work, entity, blank)
+        ffi.copy(bytes + field.offset, blank + field.offset, field.size)
+      elseif field then
+        (writers[field.kind] or number)(bytes + field.offset, field, value, path .. "." .. name)
+      elseif not (skip and skip[name]) then
+        fail(path, "%s", names.unknown({ entity }, name))
+      end
+    end
+  end
+
+  local function new(entity)
+    local record = ffi.new("struct tgl_" .. entity)
+    work.blank(work, entity, record)
+    fill(record, entity, usual[entity], "")
+    return record
+  end
+
+  local function rows_of(list, path, digits)
+    if type(list) ~= "table" then fail(path, "a list of positions is expected") end
+    local rows = ffi.new("struct tgl_position[?]", #list + 1)
+    for i, values in ipairs(list) do
+      local inner = ("%s[%d]"):format(path, i)
+      if type(values) ~= "table" then fail(inner, "a table of the position's fields is expected") end
+      local row = new("position")
+      row._ticket, row._position_id, row._currency_digits = 500 + i, 500 + i, digits
+      if values.ticket ~= nil then fill(row, "position", { position_id = values.ticket }, inner) end
+      fill(row, "position", values, inner)
+      rows[i - 1] = row
+    end
+    return rows, #list
+  end
+
+  -- A side of the account: `from`, the side before it, with the author's values over it.
+  local function side(from, values, path)
+    local account = ffi.new("struct tgl_account", from.account)
+    local out = { account = account, rows = from.rows, count = from.count }
+    fill(account, "account", values, path, { positions = true })
+    if values.positions ~= nil then
+      out.rows, out.count = rows_of(values.positions, path .. ".positions", account._currency_digits)
+      if values.positions_count == nil then account._positions_count = out.count end
+    end
+    return out
+  end
+
+  -- What a moment of this kind is about: the name of an entity, or nil.
+  local function subject_of(kind)
+    if kind:find("^position_") then return "position" end
+    if kind:find("^order_") and native.order then return "order" end
+    if kind == "deal" or kind == "balance_operation" then return "deal" end
+  end
+
+  -- An author's values, parted into the moment's own and those of what it is about.
+  local function part(values, entity)
+    local own, subject = {}, {}
+    for name, value in pairs(values) do
+      local is_own, is_subject = names.field("moment", name), names.field(entity, name)
+      if is_own then own[name] = value end
+      if is_subject and (not is_own or SHARED[name]) then subject[name] = value end
+      if not is_own and not is_subject and name ~= "kind" and name ~= "was" then
+        fail("moment", "%s", names.unknown({ "moment", entity }, name))
+      end
+    end
+    if subject.ticket ~= nil and subject.position_id == nil and entity == "position" then
+      subject.position_id = subject.ticket
+    end
+    return own, subject
+  end
+
+  -- The bytes of a moment, as C has it.
+  local function moment_of(kind, values, digits)
+    local entity = subject_of(kind)
+    local own, subject = part(values, entity)
+    local bytes = ffi.new("char[?]", layout.size)
+    work.blank(work, "moment", bytes + layout.about)
+    for _, name in ipairs({ "position", "deal", "order" }) do
+      if layout[name] then work.blank(work, name, bytes + layout[name]) end
+    end
+    ffi.cast("int32_t *", bytes + layout.kind)[0] = rt.rule.kinds[kind]
+    local record = bytes + layout[entity]
+    fill(bytes + layout.about, "moment", usual.moment, "moment")
+    fill(record, entity, usual[entity], "moment")
+    if entity == "deal" then fill(record, entity, { action = kind == "deal" and "buy" or "balance" }, "moment") end
+    fill(bytes + layout.about, "moment", { currency_digits = digits }, "moment")
+    fill(record, entity, { currency_digits = digits }, "moment")
+    fill(bytes + layout.about, "moment", own, "moment")
+    fill(record, entity, subject, "moment")
+    if kind == "position_modified" or kind == "order_modified" then
+      if type(values.was or {}) ~= "table" then fail("moment.was", "a table of fields is expected") end
+      local before = bytes + (entity == "order" and layout.order_was or layout.was)
+      ffi.copy(before, record, native[entity].size)
+      fill(before, entity, values.was or {}, "moment.was")
+    elseif values.was ~= nil then
+      fail("moment", "was: only what was modified has a before")
+    end
+    return bytes
+  end
+
+  -- Before the first step: nothing has been shown.
+  function scene.blank()
+    return { now = { account = new("account"), rows = ffi.new("struct tgl_position[1]"), count = 0 } }
+  end
+
+  -- Shows a step to the rule: `last` is what the step before showed. What must stay alive while it is
+  -- shown is in the answer: { now, was, changed (bits), moment (its kind or nil) }.
+  function scene.show(step, last, rule, ms)
+    local out = { was = side(last.now, step.was or {}, "was") }
+    out.now = side(out.was, step.now or {}, "now")
+    if step.moment or (#rule.moments == 1 and rule.moments[1] ~= "tick" and rule.moments[1] ~= "snapshot") then
+      local values = step.moment or {}
+      local kind = values.kind or (#rule.moments == 1 and rule.moments[1])
+      if not kind then fail("moment", "kind: which of the rule's moments?") end
+      local listed = false
+      for _, name in ipairs(rule.moments) do
+        listed = listed or name == kind
+      end
+      if not listed then fail("moment", 'kind: the rule is not on "%s"', tostring(kind)) end
+      out.kind = kind
+      local told = rt.shape.told[kind]
+      if told then
+        out.told = values[told] or (told == "status" and "live" or "demo")
+        for key, value in pairs(values) do
+          if key ~= "kind" and key ~= told then fail("moment", "%s", names.missing("key", key, { "kind", told })) end
+          if type(value) ~= "string" then fail("moment", "%s: a text is expected", key) end
+        end
+      elseif subject_of(kind) then
+        out.bytes = moment_of(kind, values, out.now.account._currency_digits)
+      end
+    end
+    work.now_ms = ms
+    out.changed = work.pose(work, out.now.account, out.was.account, out.now.rows, out.now.count, out.was.rows,
+      out.was.count, out.bytes)
+    return out
+  end
+
+  return scene
+end
