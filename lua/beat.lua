@@ -148,7 +148,7 @@ return function(rt)
   -- One step, outside of a walk; errors are the caller's.
   function beat.step(rule, step)
     now, was = nil, nil
-    run(rule, step)
+    return run(rule, step)
   end
 
   function beat.walk()

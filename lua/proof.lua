@@ -1,6 +1,7 @@
 -- Runs the examples of a set. Each has a fresh copy of its file, with the options' defaults unless it
 -- names others: an example depends on nothing but what it says, and leaves nothing behind.
 local ffi = require("ffi")
+local verdict = require("verdict")
 
 return function(rt)
   local work, native, expect, scene = rt.work, rt.native, rt.expect, rt.scene
@@ -48,69 +49,68 @@ return function(rt)
     return false
   end
 
-  -- Makes the rule take the step as the gateway would; whether it was woken.
+  -- Makes the rule take the step as the gateway would; the verdict on it and what was said.
   local function take(rule, shown)
-    local woken = false
-    local function step(moment)
-      woken = true
-      beat.step(rule, moment)
-    end
+    local last
     if rule.is_snapshot then
-      if rule.payload then return true, rt.ask.snapshot(rule) end
+      if rule.payload then return nil, rt.ask.snapshot(rule) end
       work.draw(work, rule.programs[rt.rule.kinds.snapshot], -1, nil)
-      return true, ffi.string(work.text, work.text_len)
+      return nil, ffi.string(work.text, work.text_len)
     end
-    if shown.bytes then step(0) end
+    if shown.bytes then last = beat.step(rule, 0) end
     if shown.told then
       work.told, work.told_kind = shown.told, rt.rule.kinds[shown.kind]
-      step(beat.TOLD)
+      last = beat.step(rule, beat.TOLD)
       work.told = nil
     end
-    if watched_changed(rule, shown.changed) then step(beat.WATCH) end
-    if rule.every_ms then beat.step(rule, beat.DUE) end
-    if rule.moments[1] then
-      for _, moment in ipairs(rule.moments) do
-        if moment == "tick" then step(beat.TICK) end
-      end
+    if watched_changed(rule, shown.changed) then last = beat.step(rule, beat.WATCH) end
+    if rule.every_ms then
+      local due = beat.step(rule, beat.DUE)
+      if due ~= verdict.NOTHING_DUE then last = due end
     end
-    local count = work.heard(work)
-    return woken, count > 0 and ffi.string(work.text, work.text_len) or nil
+    for _, moment in ipairs(rule.moments) do
+      if moment == "tick" then last = beat.step(rule, beat.TICK) end
+    end
+    local said = work.heard(work) > 0
+    return last, said and ffi.string(work.text, work.text_len) or nil
   end
 
-  -- Why nothing was said, as far as it can be told.
-  local function silence(rule, woken)
-    local span = rule.spans[work.slot]
-    if span and (span.held or span.state) then return "`every` held it back" end
-    if not woken then
-      return rule.watch and "none of the fields that it watches changed" or "none of its moments happened"
+  local reasons = {
+    [verdict.ONLY] = "`only` said no", [verdict.SILENT] = "`detect` returned nothing",
+    [verdict.HELD] = "`every` holds it back",
+  }
+
+  -- Why nothing was said.
+  local function silence(rule, last)
+    if last == nil and rule.watch then return "none of the fields that it watches changed" end
+    if last == nil then return "none of its moments happened" end
+    if last == verdict.NO_PAYLOAD then
+      return rule.payload and "`payload` returned nothing" or "none of its `changes` changed"
     end
-    if rule.only and not rule.only(rt.view.now()) then return "`only` said no" end
-    if rule.detect then return "`detect` returned nothing" end
-    if rule.payload then return "`payload` returned nothing" end
-    return "its `changes` have none"
+    return reasons[last] or "nothing to say"
   end
 
-  local function judge(new, rule, step, woken, text)
+  local function judge(new, rule, step, last, text)
     local got = text and native.decode(text)
     if step.gives ~= nil then
       local why = matches.compare("gives", step.gives, got, false)
-      if why and not text then why = ("%s (%s)"):format(why, silence(rule, woken)) end
+      if why and not text then why = ("%s (%s)"):format(why, silence(rule, last)) end
       if why then expect.refuse(new, "%s%s", step.prefix, why) end
     end
     if step.reaches ~= nil then
       if not rule.to then expect.refuse(new, "%sreaches: the rule has no `to`", step.prefix) end
-      if not text then expect.refuse(new, "%sreaches: nothing was said (%s)", step.prefix, silence(rule, woken)) end
+      if not text then expect.refuse(new, "%sreaches: nothing was said (%s)", step.prefix, silence(rule, last)) end
       local client = step.client or {}
       for key in pairs(client) do
         if key ~= "subject" and key ~= "claims" and key ~= "query" then
           expect.refuse(new, "%sclient: %s", step.prefix, names.missing("key", key, { "subject", "claims", "query" }))
         end
       end
-      local verdict = rule.to({
+      local permitted = rule.to({
         subject = client.subject or "demo", claims = copied(client.claims or {}), query = copied(client.query or {}),
       }, { type = rule.type, account_id = rt.view.now().id, payload = got }) == true
-      if verdict ~= step.reaches then
-        expect.refuse(new, "%sreaches: expected %s, got %s", step.prefix, tostring(step.reaches), tostring(verdict))
+      if permitted ~= step.reaches then
+        expect.refuse(new, "%sreaches: expected %s, got %s", step.prefix, tostring(step.reaches), tostring(permitted))
       end
     end
     if step.remembers then
@@ -149,8 +149,8 @@ return function(rt)
         rule.memories[work.slot] = { birth = work.birth, data = rule.seed }
         rule.seed = nil
       end
-      local woken, text = attempt(new, step, take, rule, last)
-      attempt(new, step, judge, new, rule, step, woken, text)
+      local became, text = attempt(new, step, take, rule, last)
+      attempt(new, step, judge, new, rule, step, became, text)
     end
     return true
   end

@@ -1,8 +1,8 @@
 -- What an example shows to a rule: an account as it was and is, its positions, a moment, built from an
 -- author's tables into the gateway's own records.
 --
--- An account of which nothing is said is one like many: 10 000 USD, 1 000 of it in margin, no positions.
--- A moment of which nothing is said is not known, but for a position, which is a lot of EURUSD.
+-- An account of which nothing is said is one like many: 10 000 USD, 1 000 of it in margin, nothing open. A
+-- position is a lot of EURUSD. What else a moment does not say is not known.
 local ffi = require("ffi")
 
 return function(rt)
@@ -15,8 +15,8 @@ return function(rt)
     account = {
       id = "demo-1", login = "1001", name = "Demo", server = "Demo", company = "Demo", currency = "USD",
       balance = 10000, credit = 0, equity = 10000, profit = 0, margin = 1000, margin_free = 9000, margin_level = 1000,
-      leverage = 100, currency_digits = 2, positions_count = 0, margin_mode = "hedging", trade_mode = "demo",
-      trade_allowed = true,
+      leverage = 100, currency_digits = 2, positions_count = 0, orders_count = 0, utc_offset_s = 0,
+      margin_mode = "hedging", trade_mode = "demo", orders_known = true, trade_allowed = true,
     },
     position = {
       symbol = "EURUSD", ticket = 501, position_id = 501, time_open = scene.START_MS, time_update = scene.START_MS,
@@ -24,7 +24,11 @@ return function(rt)
       reason = "manual", digits = 5, currency_digits = 2,
     },
     deal = { symbol = "EURUSD", digits = 5, currency_digits = 2 },
-    order = { symbol = "EURUSD", digits = 5, currency_digits = 2 },
+    order = {
+      symbol = "EURUSD", ticket = 801, time_setup = scene.START_MS, volume_initial = 1, volume_current = 1,
+      price_open = 1.08, price_current = 1.085, type = "buy_limit", state = "placed", type_time = "gtc",
+      reason = "manual", digits = 5, currency_digits = 2,
+    },
     moment = { estimated = false, synthetic = false, coalesced = false, digits = 5, currency_digits = 2 },
   }
 
@@ -61,8 +65,8 @@ return function(rt)
       end
     end
     local list = { unpack(field.names) }
-    if type(value) ~= "string" then expected(path, 'one of "' .. table.concat(list, '", "') .. '"', value) end
-    fail(path, "%s", names.missing("name", value, list))
+    if type(value) == "string" and native.nearest(value, list) then fail(path, "%s", names.missing("name", value, list)) end
+    expected(path, 'one of "' .. table.concat(list, '", "') .. '"', value)
   end
 
   function writers.BOOL(at, _, value, path)
@@ -91,7 +95,7 @@ return function(rt)
       expected(path, "a whole number, or a text of its digits,", value)
     end
   end
-  writers.MAGIC = writers.ID
+  writers.MAGIC, writers.OFFSET = writers.ID, writers.INT
 
   function writers.TIME(at, _, value, path)
     ffi.cast("int64_t *", at)[0] = scene.time(value, path)
@@ -126,29 +130,37 @@ return function(rt)
     return record
   end
 
-  local function rows_of(list, path, digits)
-    if type(list) ~= "table" then fail(path, "a list of positions is expected") end
-    local rows = ffi.new("struct tgl_position[?]", #list + 1)
+  local lists = { positions = { entity = "position", ticket = 500 }, orders = { entity = "order", ticket = 800 } }
+
+  -- The records of a list: tickets count up from 501 (orders from 801) where none is given.
+  local function rows_of(kind, list, path, digits)
+    local entity = kind.entity
+    if type(list) ~= "table" then fail(path, "a list of %ss is expected", entity) end
+    local rows = ffi.new(("struct tgl_%s[?]"):format(entity), #list + 1)
     for i, values in ipairs(list) do
       local inner = ("%s[%d]"):format(path, i)
-      if type(values) ~= "table" then fail(inner, "a table of the position's fields is expected") end
-      local row = new("position")
-      row._ticket, row._position_id, row._currency_digits = 500 + i, 500 + i, digits
-      if values.ticket ~= nil then fill(row, "position", { position_id = values.ticket }, inner) end
-      fill(row, "position", values, inner)
+      if type(values) ~= "table" then fail(inner, "a table of the %s's fields is expected", entity) end
+      local row = new(entity)
+      local ticket = values.ticket or kind.ticket + i
+      fill(row, entity, { ticket = ticket, currency_digits = digits }, inner)
+      if entity == "position" then fill(row, entity, { position_id = ticket }, inner) end
+      fill(row, entity, values, inner)
       rows[i - 1] = row
     end
-    return rows, #list
+    return { rows = rows, count = #list }
   end
 
   -- A side of the account: `from`, the side before it, with the author's values over it.
   local function side(from, values, path)
     local account = ffi.new("struct tgl_account", from.account)
-    local out = { account = account, rows = from.rows, count = from.count }
-    fill(account, "account", values, path, { positions = true })
-    if values.positions ~= nil then
-      out.rows, out.count = rows_of(values.positions, path .. ".positions", account._currency_digits)
-      if values.positions_count == nil then account._positions_count = out.count end
+    local out = { account = account, positions = from.positions, orders = from.orders }
+    fill(account, "account", values, path, lists)
+    for name, kind in pairs(lists) do
+      if values[name] ~= nil then
+        out[name] = rows_of(kind, values[name], path .. "." .. name, account._currency_digits)
+        local count = name .. "_count"
+        if values[count] == nil then account["_" .. count] = out[name].count end
+      end
     end
     return out
   end
@@ -208,7 +220,11 @@ return function(rt)
 
   -- Before the first step: nothing has been shown.
   function scene.blank()
-    return { now = { account = new("account"), rows = ffi.new("struct tgl_position[1]"), count = 0 } }
+    return {
+      now = {
+        account = new("account"), positions = rows_of(lists.positions, {}, ""), orders = rows_of(lists.orders, {}, ""),
+      },
+    }
   end
 
   -- Shows a step to the rule: `last` is what the step before showed. What must stay alive while it is
@@ -237,9 +253,16 @@ return function(rt)
         out.bytes = moment_of(kind, values, out.now.account._currency_digits)
       end
     end
+    local now, was = out.now, out.was
+    out.pose = ffi.new("struct tgl_pose", {
+      now = now.account, was = was.account, moment = out.bytes,
+      positions = now.positions.rows, positions_count = now.positions.count,
+      positions_was = was.positions.rows, positions_was_count = was.positions.count,
+      orders = now.orders.rows, orders_count = now.orders.count,
+      orders_was = was.orders.rows, orders_was_count = was.orders.count,
+    })
     work.now_ms = ms
-    out.changed = work.pose(work, out.now.account, out.was.account, out.now.rows, out.now.count, out.was.rows,
-      out.was.count, out.bytes)
+    out.changed = work.pose(work, out.pose)
     return out
   end
 

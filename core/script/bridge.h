@@ -25,6 +25,13 @@
         double calls, events, faults, dropped, nanoseconds;                                       \
         int32_t muted, spare;                                                                     \
     };                                                                                            \
+    struct tgl_pose { /* a poll that an example shows (proof.c) */                                \
+        const struct tgl_account *now, *was;                                                      \
+        struct tgl_position *positions, *positions_was;                                           \
+        struct tgl_order *orders, *orders_was;                                                    \
+        void *moment; /* a struct tg_moment or NULL */                                            \
+        uint32_t positions_count, positions_was_count, orders_count, orders_was_count;            \
+    };                                                                                            \
     struct tgl_work {                                                                             \
         struct tgl_leash *leash;                                                                  \
         const struct tgl_step *steps;                                                             \
@@ -67,10 +74,7 @@
         const char *(*iso8601)(struct tgl_work *, double wall_ms);                                \
         double (*time_of)(struct tgl_work *, const char *iso8601, size_t len);                    \
         void (*blank)(struct tgl_work *, const char *entity, void *record);                       \
-        uint64_t (*pose)(struct tgl_work *, const struct tgl_account *now,                        \
-                         const struct tgl_account *was, struct tgl_position *positions,           \
-                         uint32_t count, struct tgl_position *positions_was,                      \
-                         uint32_t count_was, void *moment);                                       \
+        uint64_t (*pose)(struct tgl_work *, const struct tgl_pose *);                             \
         int (*heard)(struct tgl_work *);                                                          \
     };
 /* clang-format on */

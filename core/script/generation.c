@@ -31,11 +31,11 @@ static int boot(lua_State *L)
         int *ref;
     } entries[] = {
         {"load", &generation->entries.load},         {"finish", &generation->entries.finish},
-        {"prove", &generation->entries.prove},
-        {"beat", &generation->entries.beat},         {"permit", &generation->entries.permit},
-        {"forget", &generation->entries.forget},     {"snapshot", &generation->entries.snapshot},
-        {"save", &generation->entries.save},         {"restore", &generation->entries.restore},
-        {"heaviest", &generation->entries.heaviest}, {"drop", &generation->entries.drop},
+        {"prove", &generation->entries.prove},       {"beat", &generation->entries.beat},
+        {"permit", &generation->entries.permit},     {"forget", &generation->entries.forget},
+        {"snapshot", &generation->entries.snapshot}, {"save", &generation->entries.save},
+        {"restore", &generation->entries.restore},   {"heaviest", &generation->entries.heaviest},
+        {"drop", &generation->entries.drop},
     };
     lua_getglobal(L, "require");
     lua_pushliteral(L, "boot");

@@ -106,10 +106,10 @@ struct tg_generation {
     uint32_t steps_count, steps_cap;
     struct tg_trace *trace; /* the engine's; NULL: nothing is traced */
     struct tg_faults faults;
-    uint64_t speaking;     /* the traced event that is being emitted */
-    struct tg_run *run;    /* the innermost, NULL = none */
+    uint64_t speaking;        /* the traced event that is being emitted */
+    struct tg_run *run;       /* the innermost, NULL = none */
     struct tg_account *model; /* the one that examples are shown on (proof.c), NULL = none */
-    uint64_t event_serial; /* of the event that is being emitted */
+    uint64_t event_serial;    /* of the event that is being emitted */
     struct tg_buf scratch;
     struct tg_json json;
     struct tg_envelope envelope;

@@ -37,27 +37,32 @@ static void blank(struct tgl_work *work, const char *entity, void *record)
     (void)work;
     if (!strcmp(entity, "account")) tg_account_blank(record);
     if (!strcmp(entity, "position")) tg_position_blank(record);
+    if (!strcmp(entity, "order")) tg_order_blank(record);
     if (!strcmp(entity, "deal")) tg_deal_blank(record);
     if (!strcmp(entity, "moment")) tg_moment_blank(record);
 }
 
 /* Shows a poll to the rules: the account that is loaded from here on. The arrays are Lua's, which
  * keeps them until the next pose. The bits of the fields that differ. */
-static uint64_t pose(struct tgl_work *work, const struct tgl_account *now,
-                     const struct tgl_account *was, struct tgl_position *positions, uint32_t count,
-                     struct tgl_position *positions_was, uint32_t count_was, void *moment)
+static uint64_t pose(struct tgl_work *work, const struct tgl_pose *shown)
 {
     struct tg_generation *generation = generation_of(work);
     struct tg_account *model = generation->model;
     if (!model) return 0;
-    struct tg_moment *told = moment;
-    model->now = *now;
-    model->was = *was;
-    model->changed = tg_entity_diff(&tg_account_entity, was, now);
-    model->positions = (struct tg_positions){.rows = positions, .count = count};
-    model->positions_was = (struct tg_positions){.rows = positions_was, .count = count_was};
+    struct tg_moment *told = shown->moment;
+    model->now = *shown->now;
+    model->was = *shown->was;
+    model->changed = tg_entity_diff(&tg_account_entity, shown->was, shown->now);
+    model->positions = (struct tg_positions){shown->positions, shown->positions_count, 0};
+    model->positions_was =
+        (struct tg_positions){shown->positions_was, shown->positions_was_count, 0};
+    model->orders = (struct tg_orders){shown->orders, shown->orders_count, 0};
+    model->orders_was = (struct tg_orders){shown->orders_was, shown->orders_was_count, 0};
+    model->orders_known = shown->now->orders_known > 0;
     if (told && told->kind == TG_MOMENT_POSITION_MODIFIED)
         told->changed = tg_entity_diff(&tg_position_entity, &told->was, &told->position);
+    if (told && told->kind == TG_MOMENT_ORDER_MODIFIED)
+        told->changed = tg_entity_diff(&tg_order_entity, &told->order_was, &told->order);
     model->moments = told;
     model->moments_count = told ? 1 : 0;
     generation->run->count = 0;

@@ -33,4 +33,7 @@ expect "snapshot" {
   },
 }
 
-expect "snapshot" { gives = including { positions = {} } }
+expect "snapshot" { -- a source that does not tell orders says nothing of them, and not that there are none
+  { gives = including { positions = {}, orders = {} } },
+  { now = { orders_known = false }, gives = { account = any, positions = {} } },
+}
