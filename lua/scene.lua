@@ -65,7 +65,8 @@ return function(rt)
       end
     end
     local list = { unpack(field.names) }
-    if type(value) == "string" and native.nearest(value, list) then fail(path, "%s", names.missing("name", value, list)) end
+    local near = type(value) == "string" and native.nearest(value, list)
+    if near then fail(path, 'no name "%s"; did you mean "%s"?', value, near) end
     expected(path, 'one of "' .. table.concat(list, '", "') .. '"', value)
   end
 

@@ -41,8 +41,8 @@ expect "order_placed" {
   moment = { ticket = 801, type = "sell_stop", price_open = 1.08, sl = 1.09 },
   gives = {
     order = including {
-      ticket = 801, symbol = "EURUSD", type = "sell_stop", state = "placed", volume_initial = 1, price = 1.08, sl = 1.09,
-      tp = nothing, setup_time = "2026-01-01T00:00:00.000Z",
+      ticket = 801, symbol = "EURUSD", type = "sell_stop", state = "placed", volume_initial = 1, price = 1.08,
+      sl = 1.09, tp = nothing, setup_time = "2026-01-01T00:00:00.000Z",
     },
   },
 }
@@ -56,8 +56,8 @@ expect "order_modified" {
 }
 
 expect "order_removed" {
-  moment = { ticket = 801, state = "filled", volume_current = 0, position_id = 501, time_done = "2026-01-01T10:00:00Z" },
-  gives = including { state = "filled", volume_current = 0, position_id = 501, done_time = "2026-01-01T10:00:00.000Z" },
+  moment = { ticket = 801, state = "filled", position_id = 501, time_done = "2026-01-01T10:00:00Z" },
+  gives = including { state = "filled", position_id = 501, done_time = "2026-01-01T10:00:00.000Z" },
 }
 
 expect "order_removed" {

@@ -30,6 +30,7 @@ expect "snapshot" {
   gives = {
     account = including { balance = 500, free_margin = 9000, positions_count = 2 },
     positions = { including { ticket = 501, profit = 12 }, including { ticket = 502, symbol = "GOLD", type = "buy" } },
+    orders = {},
   },
 }
 
