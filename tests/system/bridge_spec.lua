@@ -1,0 +1,209 @@
+-- The terminal bridge, with a stand-in for the MetaTrader5 package.
+local json = require("dkjson")
+local loop = require("support.loop")
+local process = require("support.process")
+local wire = require("support.wire")
+
+local root = os.getenv("TIDEGATE_SOURCE") or "."
+local TOKEN = "a-token-of-some-length"
+
+describe("the terminal bridge", function()
+  local bridge, path
+
+  local function write(state)
+    local file = assert(io.open(path .. ".new", "w"))
+    file:write(json.encode(state))
+    file:close()
+    assert(os.rename(path .. ".new", path))
+  end
+
+  local function state_of(changes)
+    local now = os.time()
+    local state = {
+      account = { login = 5001, balance = 10000, equity = 10012.5, profit = 12.5, currency = "USD", currency_digits = 2,
+        leverage = 100, margin_mode = 2, server = "Demo-Server", company = "A Broker", name = "Ann" },
+      positions = { { ticket = "9007199254740993", identifier = "9007199254740993", symbol = "EURUSD",
+        volume = 0.1, price_open = 1.085, price_current = 1.08625, sl = 1.08, profit = 12.5, time_msc = (now + 7200) * 1000 } },
+      deals = { { ticket = 1, position_id = 77, time = now + 7200 - 60, time_msc = (now + 7200 - 60) * 1000, symbol = "XAUUSD" } },
+      symbols = { EURUSD = { digits = 5, offset_s = 7200 }, XAUUSD = { digits = 2, time_msc = 5000 } },
+      calls = path .. ".calls",
+    }
+    for name, value in pairs(changes or {}) do
+      state[name] = value
+    end
+    return state
+  end
+
+  local function start(...)
+    path = os.tmpname()
+    write(state_of())
+    bridge = process.start({
+      argv = { "python3", "-B", root .. "/examples/bridge/mt5_bridge.py", "--port", "0", "--settle", "0", ... },
+      env = { MT5_STANDIN = path, PYTHONPATH = root .. "/tests/support/metatrader5", MT5_BRIDGE_TOKEN = TOKEN,
+        LD_PRELOAD = false, ASAN_OPTIONS = false },
+    })
+    local line = assert(bridge:wait_line("listening on", 10000, "stderr"))
+    bridge.port = tonumber(line:match(":(%d+)%s*$"))
+  end
+
+  after_each(function()
+    if bridge then assert.equal(0, bridge:stop(10000)) end
+    bridge = nil
+    for _, name in ipairs({ path, path .. ".calls", path .. ".new" }) do
+      os.remove(name)
+    end
+  end)
+
+  local function get(target, headers)
+    local answer = wire.http_get(bridge.port, target, headers or { Authorization = "Bearer " .. TOKEN })
+    return answer
+  end
+
+  local function refused(status, code)
+    local answer = get("/snapshot")
+    assert.equal(status, answer.status, answer.body)
+    assert.equal(code, answer.json.error.code)
+    return answer.json.error.message
+  end
+
+  it("tells the account, its positions, and the deals that were asked for, ids exact", function()
+    start()
+    local answer = get(("/snapshot?deals_since=%d"):format((os.time() - 120) * 1000))
+    assert.equal(200, answer.status, answer.body)
+    local found = answer.json
+    assert.equal(5001, found.login)
+    assert.is_true(found.connected)
+    assert.equal(10012.5, found.account.equity)
+    assert.equal("Demo-Server", found.account.server)
+    assert.truthy(answer.body:find('"ticket":9007199254740993,', 1, true), answer.body)
+    assert.same({}, found.orders)
+    assert.same({}, found.history_orders)
+    assert.equal(77, found.deals[1].position_id)
+    assert.same({ EURUSD = { digits = 5 }, XAUUSD = { digits = 2 } }, found.symbols)
+    assert.same({}, found.errors)
+    assert.truthy(get("/snapshot").body:find('"deals":null', 1, true)) -- not asked for: not known
+  end)
+
+  it("reads the broker's clock off ticks that move, and off no others", function()
+    start()
+    assert.is_nil(get("/snapshot").json.utc_offset_seconds) -- one look proves nothing
+    loop.sleep(20)
+    assert.equal(7200, get("/snapshot").json.utc_offset_seconds)
+    write(state_of({ symbols = { EURUSD = { digits = 5, time_msc = (os.time() - 3 * 3600) * 1000 } } })) -- a weekend's
+    get("/snapshot")
+    assert.equal(7200, get("/snapshot").json.utc_offset_seconds)
+    write(state_of({ symbols = { EURUSD = { digits = 5, offset_s = 10800 } } })) -- summer time begins
+    get("/snapshot")
+    loop.sleep(20)
+    assert.equal(10800, get("/snapshot").json.utc_offset_seconds)
+  end)
+
+  it("never takes a failure for an empty account", function()
+    start()
+    write(state_of({ fail = { positions_get = { -10005, "IPC timeout" } } }))
+    local found = get("/snapshot")
+    assert.equal(200, found.status)
+    assert.truthy(found.body:find('"positions":null', 1, true), found.body)
+    assert.same({ { part = "positions", code = "-10005", message = "IPC timeout" } }, found.json.errors)
+    write(state_of({ fail = { account_info = { -10004, "No IPC connection" } } }))
+    assert.truthy(refused(503, "-10004"):find("No IPC connection", 1, true))
+    write(state_of({ positions = {} }))
+    assert.truthy(get("/snapshot").body:find('"positions":[]', 1, true))
+  end)
+
+  it("serves no account but the one it is for", function()
+    start("--login", "5001")
+    assert.equal(200, get("/snapshot").status)
+    local other = state_of()
+    other.account.login = 6002
+    write(other)
+    assert.falsy(refused(503, "WRONG_ACCOUNT"):find("6002", 1, true))
+    assert.equal("wrong account", get("/health", {}).json.state)
+    write(state_of())
+    assert.equal(200, get("/snapshot").status)
+  end)
+
+  it("says when the terminal has lost its server, and distrusts it for a while after", function()
+    start("--settle", "0.5")
+    refused(503, "SETTLING")
+    loop.sleep(600)
+    assert.equal(200, get("/snapshot").status)
+    write(state_of({ terminal = { connected = false } }))
+    refused(503, "DISCONNECTED")
+    write(state_of())
+    refused(503, "SETTLING")
+    assert.same({ ok = false, state = "settling" }, get("/health", {}).json)
+    loop.sleep(600)
+    assert.equal(200, get("/snapshot").status)
+    assert.same({ ok = true, state = "ready" }, get("/health", {}).json)
+  end)
+
+  it("answers in time while the terminal hangs, and again when it is back", function()
+    start("--timeout", "0.3")
+    assert.equal(200, get("/snapshot").status)
+    write(state_of({ hang = { positions_get = 1 } }))
+    refused(504, "TIMEOUT")
+    assert.equal("hanging", get("/health", {}).json.state)
+    write(state_of())
+    loop.sleep(1000)
+    assert.equal(200, get("/snapshot").status)
+  end)
+
+  it("outlives a terminal that is gone, and a package that raises", function()
+    start()
+    write(state_of({ fail = { initialize = { -10003, "IPC initialize failed" } } }))
+    assert.truthy(refused(503, "-10003"):find("cannot be reached", 1, true))
+    write(state_of())
+    assert.equal(200, get("/snapshot").status)
+    write(state_of({ ["raise"] = { "orders_get" } }))
+    assert.equal("RuntimeError", refused(500, "BRIDGE_ERROR"))
+    write(state_of())
+    assert.equal(200, get("/snapshot").status)
+  end)
+
+  it("lets in who has the token, and takes nothing it does not know", function()
+    start()
+    assert.equal(401, get("/snapshot", {}).status)
+    assert.equal(401, get("/snapshot", { Authorization = "Bearer x" }).status)
+    assert.equal(404, get("/order_send").status)
+    assert.equal(400, get("/snapshot?deals_since=-1").status)
+    assert.equal(400, get("/snapshot?since=5").status)
+    assert.is_true(wire.http({ port = bridge.port, path = "/snapshot", method = "POST", body = "{}",
+      headers = { Authorization = "Bearer " .. TOKEN } }).status >= 400)
+    for _, line in ipairs(bridge.stderr) do
+      assert.falsy(line:find(TOKEN, 1, true))
+    end
+  end)
+
+  it("is started wrongly with a reason", function()
+    path = os.tmpname()
+    for what, words in pairs({
+      ["at least 16 characters"] = {},
+      ["--no-token is for a loopback address"] = { "--no-token", "--address", "0.0.0.0" },
+      ["go together"] = { "--no-token", "--key", "x" },
+      ["in quarters"] = { "--no-token", "--utc-offset", "99" },
+    }) do
+      local wrong = process.start({ argv = { "python3", "-B", root .. "/examples/bridge/mt5_bridge.py", unpack(words) },
+        env = { MT5_BRIDGE_TOKEN = "short", LD_PRELOAD = false, ASAN_OPTIONS = false } })
+      assert(wrong:wait_exit(10000))
+      assert.equal(2, wrong.code)
+      assert.truthy(table.concat(wrong.stderr, "\n"):find(what, 1, true), table.concat(wrong.stderr, "\n"))
+    end
+  end)
+
+  it("calls nothing that trades", function()
+    start()
+    get("/snapshot?deals_since=1")
+    local calls = {}
+    for name in io.lines(path .. ".calls") do
+      calls[name] = true
+    end
+    for name in pairs(calls) do
+      assert.truthy(("initialize terminal_info account_info positions_get orders_get history_deals_get history_orders_get "
+        .. "symbol_info symbol_info_tick"):find(name, 1, true), name)
+    end
+    assert.is_true(calls.positions_get)
+    local source = assert(io.open(root .. "/examples/bridge/mt5_bridge.py")):read("*a")
+    assert.falsy(source:find("order_send", 1, true))
+  end)
+end)
