@@ -44,21 +44,30 @@ return function(rt)
     return new
   end
 
-  function carry.restore(bytes)
+  local function take(rule, old)
+    for _, entry in ipairs(old.memories) do
+      local data = migrate(rule, old.version, buffer.decode(entry[3]))
+      if data then rule.memories[entry[1]] = { birth = entry[2], data = data } end
+    end
+    for slot, span in pairs(old.spans) do
+      -- A state is compared by the new rule's own shape; without one it has nothing to say.
+      if not (rule.watch and rule.programs.watch) then span.state = nil end
+      if rule.every_ms then rule.spans[slot] = span end
+    end
+  end
+
+  -- `back`: on the way back to a set that ran before, whose memory of then is `former` (or nil). Memory of a
+  -- version that is yet to come means nothing to a rule; its own, though older, does.
+  function carry.restore(bytes, back, former)
     local saved = buffer.decode(bytes)
+    local before = former and buffer.decode(former) or {}
     for _, rule in ipairs(rules) do
       local old = saved[rule.name]
-      if old then
-        for _, entry in ipairs(old.memories) do
-          local data = migrate(rule, old.version, buffer.decode(entry[3]))
-          if data then rule.memories[entry[1]] = { birth = entry[2], data = data } end
-        end
-        for slot, span in pairs(old.spans) do
-          -- A state is compared by the new rule's own shape; without one it has nothing to say.
-          if not (rule.watch and rule.programs.watch) then span.state = nil end
-          if rule.every_ms then rule.spans[slot] = span end
-        end
+      if back and not (old and old.version == rule.version) then
+        old = before[rule.name]
+        if old and old.version ~= rule.version then old = nil end
       end
+      if old then take(rule, old) end
     end
   end
 

@@ -21,6 +21,7 @@ static const struct route {
 } routes[] = {
     {"GET", "/admin/rules", tg_admin_rules_list, {NULL}},
     {"POST", "/admin/rules/reload", tg_admin_rules_reload, {NULL}},
+    {"POST", "/admin/rules/rollback", tg_admin_rules_rollback, {"reason"}},
     {"POST", "/admin/rules/{name}/mute", tg_admin_rule_mute, {NULL}},
     {"POST", "/admin/rules/{name}/unmute", tg_admin_rule_unmute, {NULL}},
     {"GET", "/admin/accounts/{name}/explain", tg_admin_explain, {NULL}},

@@ -46,5 +46,6 @@ void tg_admin_explain(struct tg_admin_call *call);
 /* admin_rules.c */
 void tg_admin_rules_list(struct tg_admin_call *call);
 void tg_admin_rules_reload(struct tg_admin_call *call);
+void tg_admin_rules_rollback(struct tg_admin_call *call);
 void tg_admin_rule_mute(struct tg_admin_call *call);
 void tg_admin_rule_unmute(struct tg_admin_call *call);

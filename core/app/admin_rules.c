@@ -2,6 +2,7 @@
 #include "app/admin.h"
 #include "model/field.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void text_member(struct tg_buf *out, const char *name, const char *text)
@@ -33,6 +34,7 @@ static void write_set(const struct tg_script_status *status, struct tg_buf *out)
     time_member(out, "loaded", status->loaded_wall_ms);
     text_member(out, "last_error", status->last_error);
     count_member(out, "memory_bytes", (uint64_t)status->memory_used);
+    tg_rules_standing_write(status, out);
     tg_json_close(out, '}');
 }
 
@@ -106,6 +108,29 @@ void tg_admin_rules_reload(struct tg_admin_call *call)
     tg_admin_audit(call, "rules_reload", status.version, rc ? status.last_error : "ok");
     if (rc)
         tg_admin_refuse(call, 422, "RELOAD_REFUSED", "%s", status.last_error);
+    else
+        answer_set(call, false);
+}
+
+void tg_admin_rules_rollback(struct tg_admin_call *call)
+{
+    struct tg_script_status status;
+    struct tg_err err = {{0}};
+    char reason[200];
+    int given = tg_admin_text(call, "reason", reason, sizeof reason);
+    if (given == -TG_EINVAL) {
+        tg_admin_refuse(call, 400, "INVALID_REQUEST", "reason must be a text of at most %zu bytes",
+                        sizeof reason - 1);
+        return;
+    }
+    if (given <= 0) (void)snprintf(reason, sizeof reason, "asked for by the operator");
+    int rc = tg_rollback_rules(call->gateway, reason, &err);
+    tg_script_status(call->gateway->script, &status);
+    tg_admin_audit(call, "rules_rollback", status.version, rc ? err.text : "ok");
+    if (rc == -TG_ENOTFOUND)
+        tg_admin_refuse(call, 409, "NOTHING_TO_ROLL_BACK", "%s", err.text);
+    else if (rc)
+        tg_admin_refuse(call, 422, "ROLLBACK_REFUSED", "%s", err.text);
     else
         answer_set(call, false);
 }

@@ -56,6 +56,7 @@ struct tg_config {
         char *address;
         int port;
         bool enabled;
+        int connections;
         char *token;
     } admin;
     struct tg_config_source single;   /* `source` while the file is read; then it is in the list */
@@ -83,6 +84,9 @@ struct tg_config {
         bool reload;
         int budget_ms, memory_mb, events_per_tick, payload_bytes, rest_after_faults, rest_seconds;
         int explain_mb, explain_seconds;
+        int trial_accounts, trial_ms, keep_generations;
+        int probation_seconds, rollback_faults, rollback_events_minimum;
+        double rollback_events_factor;
     } rules;
     struct {
         bool ids_as_text;

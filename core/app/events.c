@@ -122,6 +122,25 @@ void tg_events_due(struct tg_gateway *gateway)
     }
 }
 
+uint32_t tg_events_live(void *ctx, struct tg_account **out, uint32_t max)
+{
+    struct tg_gateway *gateway = ctx;
+    uint32_t known = 0, taken = 0, at = 0;
+    size_t cursor = 0;
+    if (!gateway->scheduler) return 0; /* the first load, before anything is polled */
+    for (struct tg_watch *watch; (watch = tg_scheduler_next(gateway->scheduler, &cursor));)
+        known += watch->account->known;
+    if (!out) return known;
+    cursor = 0;
+    for (struct tg_watch *watch; (watch = tg_scheduler_next(gateway->scheduler, &cursor));) {
+        if (!watch->account->known) continue;
+        /* Every n-th, so that they are spread over all. */
+        if (taken < max && (uint64_t)at * max / known >= taken) out[taken++] = watch->account;
+        at++;
+    }
+    return taken;
+}
+
 int tg_events_snapshot(struct tg_gateway *gateway, struct tg_watch *watch, struct tg_buf *out)
 {
     struct tg_buf members = {0};

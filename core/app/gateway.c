@@ -52,6 +52,7 @@ static void on_slow(uv_timer_t *timer)
         tg_warn("auth", "owners_refused", tg_s("reason", err.text));
     }
     tg_events_due(gateway);
+    tg_judge_rules(gateway);
 }
 
 static void on_check(uv_check_t *handle)
@@ -82,7 +83,7 @@ static void on_sighup(uv_signal_t *handle, int signum)
         tg_client_recheck_all(gateway);
     }
     tg_config_free(fresh);
-    (void)tg_reload_rules(gateway, "SIGHUP");
+    tg_signalled_rules(gateway);
 }
 
 static void on_terminate(uv_signal_t *handle, int signum)
@@ -93,6 +94,7 @@ static void on_terminate(uv_signal_t *handle, int signum)
 static int open_script(struct tg_gateway *gateway, struct tg_err *err)
 {
     struct tg_script_options options = tg_setup_script(gateway->config, gateway->clock);
+    options.live = tg_events_live;
     options.emit = tg_events_emit;
     options.ctx = gateway;
     gateway->script = tg_script_new(&options);
@@ -153,8 +155,8 @@ static int open_server(struct tg_gateway *gateway, struct tg_err *err)
     if (!gateway->server) return tg_fail(err, TG_ENOMEM, "no memory for the server");
     struct tg_listen_options listeners[2] = {
         {config->listen.address, config->listen.port, config->listen.reuse_port, "public",
-         config->listen.backlog},
-        {config->admin.address, config->admin.port, false, "admin", 64},
+         config->listen.backlog, 0},
+        {config->admin.address, config->admin.port, false, "admin", 64, config->admin.connections},
     };
     for (int i = 0; i < 1 + config->admin.enabled; i++) {
         int port = 0, rc = tg_server_listen(gateway->server, &listeners[i], &port, err);

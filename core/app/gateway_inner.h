@@ -115,18 +115,37 @@ void tg_events_flush(struct tg_gateway *gateway);
 /* Runs what `every` held back where no poll came by to do it: an interval after its time. */
 void tg_events_due(struct tg_gateway *gateway);
 
+/* Accounts with a state, for the rules' dry run; see struct tg_script_options. */
+uint32_t tg_events_live(void *ctx, struct tg_account **out, uint32_t max);
+
 /* Appends the snapshot message of a watch; -TG_EAGAIN before its first good poll. */
 int tg_events_snapshot(struct tg_gateway *gateway, struct tg_watch *watch, struct tg_buf *out);
 
 /* status_page.c: /health, /ready, /metrics. */
 bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out); /* false: unhealthy */
+/* Appends where the rules come from and whether they were rolled back: members of an object. */
+void tg_rules_standing_write(const struct tg_script_status *rules, struct tg_buf *out);
 void tg_metrics_write(const struct tg_gateway *gateway, struct tg_buf *out);
 
 /* reloader.c: watches the rule folders and reloads. */
 struct tg_reloader *tg_reloader_new(struct tg_gateway *gateway);
 void tg_reloader_close(
     struct tg_reloader *reloader); /* freed when the loop has closed its handles */
+
+/* Reads the rules again, whatever ran before: an operator's word. As tg_script_load. */
 int tg_reload_rules(struct tg_gateway *gateway, const char *cause);
+
+/* The files have changed. As tg_script_follow. */
+int tg_follow_rules(struct tg_gateway *gateway, const char *cause);
+
+/* SIGHUP: reads them again, unless that would bring back what was rolled back. */
+void tg_signalled_rules(struct tg_gateway *gateway);
+
+/* As tg_script_rollback. */
+int tg_rollback_rules(struct tg_gateway *gateway, const char *reason, struct tg_err *err);
+
+/* Once a second: rolls a fresh generation back when it does worse than the one before. */
+void tg_judge_rules(struct tg_gateway *gateway);
 void tg_gateway_names(struct tg_gateway *gateway); /* after a load: the envelope may differ */
 
 /* Remembers a fault for /health. */

@@ -71,6 +71,13 @@ struct tg_script_options tg_setup_script(const struct tg_config *config,
         .explain_bytes = (int64_t)config->rules.explain_mb << 20,
         .explain_seconds = config->rules.explain_seconds,
         .ids_as_text = config->protocol.ids_as_text,
+        .trial_accounts = config->rules.trial_accounts,
+        .trial_ms = config->rules.trial_ms,
+        .keep_generations = config->rules.keep_generations,
+        .probation_seconds = config->rules.probation_seconds,
+        .rollback_faults = config->rules.rollback_faults,
+        .rollback_events_factor = config->rules.rollback_events_factor,
+        .rollback_events_minimum = config->rules.rollback_events_minimum,
         .clock = clock,
     };
 }

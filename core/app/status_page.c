@@ -21,6 +21,28 @@ static void number_member(struct tg_buf *out, const char *name, int64_t number)
     tg_json_i64(out, number);
 }
 
+void tg_rules_standing_write(const struct tg_script_status *rules, struct tg_buf *out)
+{
+    static const char *const origins[] = {"files", "rollback", "candidate"};
+    const struct tg_script_rollback *rollback = &rules->rollback;
+    char time[TG_ISO8601_SIZE];
+    text_member(out, "origin", origins[rules->origin]);
+    number_member(out, "probation_seconds", (rules->probation_ms + 999) / 1000);
+    number_member(out, "kept_generations", rules->kept);
+    tg_json_key(out, "rolled_back");
+    if (!*rollback->version) {
+        tg_json_text(out, NULL);
+        return;
+    }
+    tg_iso8601_write(time, rollback->wall_ms);
+    tg_json_open(out, '{');
+    text_member(out, "version", rollback->version);
+    text_member(out, "time", time);
+    text_member(out, "by", rollback->automatic ? "probation" : "operator");
+    text_member(out, "reason", rollback->reason);
+    tg_json_close(out, '}');
+}
+
 static void write_rules(const struct tg_script_status *rules, struct tg_buf *out)
 {
     char time[TG_ISO8601_SIZE];
@@ -35,6 +57,7 @@ static void write_rules(const struct tg_script_status *rules, struct tg_buf *out
     text_member(out, "last_error", *rules->last_error ? rules->last_error : NULL);
     tg_json_key(out, "preemption");
     tg_json_bool(out, rules->preemption);
+    tg_rules_standing_write(rules, out);
     tg_json_close(out, '}');
 }
 
@@ -46,7 +69,8 @@ bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
     tg_sources_health(gateway->scheduler, &sources);
     bool well = gateway->ready && !gateway->draining && rules.generation &&
                 !(sources.asked && sources.ill == sources.asked);
-    bool degraded = sources.ill || *rules.last_error || sources.circuit_open;
+    bool degraded = sources.ill || *rules.last_error || rules.origin == TG_ORIGIN_ROLLBACK ||
+                    sources.circuit_open;
     tg_json_open(out, '{');
     text_member(out, "status", !well ? "unhealthy" : degraded ? "degraded" : "healthy");
     text_member(out, "version", TIDEGATE_VERSION);
@@ -135,6 +159,13 @@ static void write_rule_metrics(const struct tg_gateway *gateway, struct tg_buf *
     family(out, "tidegate_rules_reloads_total", "counter", "rule reloads, by outcome");
     labelled(out, "tidegate_rules_reloads_total", "outcome", "ok", status.reloads_ok);
     labelled(out, "tidegate_rules_reloads_total", "outcome", "failed", status.reloads_failed);
+    family(out, "tidegate_rules_rollbacks_total", "counter",
+           "returns to the rules before, by whom");
+    labelled(out, "tidegate_rules_rollbacks_total", "by", "operator",
+             status.rollbacks - status.rollbacks_automatic);
+    labelled(out, "tidegate_rules_rollbacks_total", "by", "probation", status.rollbacks_automatic);
+    metric(out, "tidegate_rules_rolled_back", "gauge",
+           "1 while the files are a set that was rolled back", status.origin == TG_ORIGIN_ROLLBACK);
     metric(out, "tidegate_rules_memory_bytes", "gauge", "memory of the Lua VM",
            (uint64_t)status.memory_used);
     family(out, "tidegate_rule_events_total", "counter", "events by rule");
@@ -146,6 +177,12 @@ static void write_rule_metrics(const struct tg_gateway *gateway, struct tg_buf *
     family(out, "tidegate_rule_calls_total", "counter", "calls by rule");
     for (uint32_t i = 0; tg_script_rule(gateway->script, i, &rule); i++)
         labelled(out, "tidegate_rule_calls_total", "rule", rule.name, rule.calls);
+    family(out, "tidegate_rule_muted", "gauge", "1 while the rule is silenced");
+    for (uint32_t i = 0; tg_script_rule(gateway->script, i, &rule); i++)
+        labelled(out, "tidegate_rule_muted", "rule", rule.name, rule.muted);
+    family(out, "tidegate_rules_info", "gauge", "the rule set that runs; always 1");
+    tg_buf_printf(out, "tidegate_rules_info{version=\"%s\",generation=\"%u\"} 1\n", status.version,
+                  status.generation);
     tg_histogram_write(&gateway->counters.rules, out, "tidegate_rules_seconds",
                        "one run of the rules over the accounts of a loop turn");
     metric(out, "tidegate_events_ordered_total", "counter", "ordered events",

@@ -16,6 +16,12 @@
 /* One read of one connection; shared by all, because what is read is consumed before the next. */
 #define TG_INPUT_SIZE 65536
 
+/* Places for clients: of the hub, or of a listener with a bound of its own. */
+struct tg_places {
+    int bound, taken;
+    bool reserved; /* not of the hub: all descriptors may be used */
+};
+
 struct tg_hub {
     uv_loop_t *loop;
     struct tg_conn_env env;
@@ -25,9 +31,8 @@ struct tg_hub {
     uv_prepare_t prepare;
     uv_check_t check;
     uint64_t next_id;
-    int connections; /* the bound on `count` */
-    int count;       /* clients that are being served */
-    int turned_away; /* clients that are being told no */
+    struct tg_places places; /* clients that are being served */
+    int turned_away;         /* clients that are being told no */
     int descriptors; /* clients get only descriptors below this; the rest of the program needs some
                       */
     int handles;     /* of libuv, that keep the hub's memory in use */

@@ -22,8 +22,9 @@ struct tg_listener {
     struct tg_list node;
     struct tg_hub *hub;
     uv_tcp_t tcp;
-    uv_tcp_t dropped;    /* the client being dropped */
-    bool dropping, owed; /* `owed`: another one waits to be dropped */
+    struct tg_places own; /* when it has a bound of its own */
+    uv_tcp_t dropped;     /* the client being dropped */
+    bool dropping, owed;  /* `owed`: another one waits to be dropped */
     bool closing;
     char label[];
 };
@@ -59,7 +60,8 @@ static void on_connection(uv_stream_t *stream, int status)
                  tg_s("reason", uv_strerror(status)));
         return;
     }
-    int rc = tg_socket_accept(hub, stream, listener->label);
+    struct tg_places *places = listener->own.bound ? &listener->own : &hub->places;
+    int rc = tg_socket_accept(hub, places, stream, listener->label);
     if (!rc) return;
     hub->counters.refused_full++;
     tg_warn("net", "client_dropped", tg_s("listener", listener->label),
@@ -153,6 +155,7 @@ int tg_listener_open(struct tg_hub *hub, struct tg_list *list,
         return cannot(err, options, fd);
     }
     listener->hub = hub;
+    listener->own = (struct tg_places){.bound = options->connections, .reserved = true};
     tg_list_append(list, &listener->node);
     tg_must(!uv_tcp_init(hub->loop, &listener->tcp));
     listener->tcp.data = listener;

@@ -38,7 +38,7 @@ struct tg_server *tg_server_new(const struct tg_server_options *options)
         .write_low = options->write_low,
         .write_high = options->write_high,
     };
-    server->hub.connections = options->connections;
+    server->hub.places.bound = options->connections;
     server->hub.released = on_released;
     tg_list_init(&server->listeners);
     if (tg_hub_init(&server->hub, options->loop)) {
@@ -62,7 +62,7 @@ void tg_server_stop_listening(struct tg_server *server)
 void tg_server_limits(struct tg_server *server, size_t message_bytes, int connections)
 {
     server->hub.env.message_bytes = message_bytes;
-    server->hub.connections = connections;
+    server->hub.places.bound = connections;
 }
 
 void tg_server_close(struct tg_server *server)

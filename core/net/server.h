@@ -29,7 +29,8 @@ struct tg_server_options {
     int idle_ms;          /* keep-alive between requests */
     int close_ms;         /* from our Close frame to the end, whatever the peer does; 5000 */
     size_t write_low, write_high; /* bytes under way to the kernel, per connection */
-    int connections;              /* of all listeners together; more: accepted and answered 503 */
+    int connections; /* of the listeners without a bound of their own; more: accepted and answered
+                      * 503 */
 };
 
 /* The options are copied. NULL when memory is short. */
@@ -41,6 +42,9 @@ struct tg_listen_options {
     bool reuse_port;
     const char *label; /* "public", "admin" */
     int backlog;
+    /* A bound of its own, outside of the server's; its clients may take the descriptors that are
+     * kept from others. 0: the server's bound. */
+    int connections;
 };
 
 /* Starts to listen; `*port_out` is the port it got. On failure `err` names address, port and

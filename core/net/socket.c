@@ -52,7 +52,7 @@ static void on_closed(uv_handle_t *handle)
     if (socket->surplus)
         hub->turned_away--;
     else
-        hub->count--;
+        socket->places->taken--;
     tg_conn_fini(&socket->conn);
     free(socket);
     tg_hub_release(hub);
@@ -202,16 +202,17 @@ static bool admit(struct tg_socket *socket)
 {
     struct tg_hub *hub = socket->hub;
     if (peer_address(socket, socket->conn.address)) return false;
-    if (fd_of(socket) < hub->descriptors) return true;
+    if (socket->places->reserved || fd_of(socket) < hub->descriptors) return true;
     hub->counters.refused_full++;
     tg_error("net", "descriptors_short", tg_i("descriptor", fd_of(socket)),
              tg_s("hint", "raise the limit of open files, or lower limits.connections"));
     return false;
 }
 
-int tg_socket_accept(struct tg_hub *hub, uv_stream_t *stream, const char *listener)
+int tg_socket_accept(struct tg_hub *hub, struct tg_places *places, uv_stream_t *stream,
+                     const char *listener)
 {
-    bool surplus = hub->count >= hub->connections;
+    bool surplus = places->taken >= places->bound;
     if (surplus && hub->turned_away >= TG_TURNED_AWAY_MAX) return -TG_ELIMIT;
     struct tg_socket *socket = calloc(1, sizeof *socket);
     if (!socket) return -TG_ENOMEM;
@@ -220,6 +221,7 @@ int tg_socket_accept(struct tg_hub *hub, uv_stream_t *stream, const char *listen
         return -TG_ENOMEM;
     }
     socket->hub = hub;
+    socket->places = places;
     socket->surplus = surplus;
     tg_list_init(&socket->changed);
     tg_list_append(&hub->sockets, &socket->node);
@@ -229,7 +231,7 @@ int tg_socket_accept(struct tg_hub *hub, uv_stream_t *stream, const char *listen
     if (surplus)
         hub->turned_away++;
     else
-        hub->count++;
+        places->taken++;
     if (uv_accept(stream, stream_of(socket)) || !admit(socket)) {
         tg_conn_lost(&socket->conn);
         tg_socket_service(socket);
@@ -240,7 +242,7 @@ int tg_socket_accept(struct tg_hub *hub, uv_stream_t *stream, const char *listen
     if (surplus) {
         hub->counters.refused_full++;
         tg_warn("net", "at_capacity", tg_s("address", socket->conn.address),
-                tg_i("connections", hub->count));
+                tg_i("connections", places->taken));
         tg_conn_turn_away(&socket->conn);
     }
     tg_socket_service(socket);

@@ -12,6 +12,7 @@
 struct tg_socket {
     uv_tcp_t tcp;
     struct tg_hub *hub;
+    struct tg_places *places;
     struct tg_list node;    /* in hub->sockets */
     struct tg_list changed; /* in hub->changed */
     uv_write_t *write;      /* the one write under way, or NULL */
@@ -21,9 +22,11 @@ struct tg_socket {
     struct tg_conn conn;
 };
 
-/* Takes the next client off a listening stream. `listener` is its label, borrowed for the socket's
- * life. 0; -TG_ENOMEM or -TG_ELIMIT: the client was not taken and still waits. */
-int tg_socket_accept(struct tg_hub *hub, uv_stream_t *stream, const char *listener);
+/* Takes the next client off a listening stream into one of `places`. `listener` is its label; both
+ * are borrowed for the socket's life. 0; -TG_ENOMEM or -TG_ELIMIT: the client was not taken and
+ * still waits. */
+int tg_socket_accept(struct tg_hub *hub, struct tg_places *places, uv_stream_t *stream,
+                     const char *listener);
 
 /* Does what the connection wants: write, read on or stop, end our half, close. */
 void tg_socket_service(struct tg_socket *socket);

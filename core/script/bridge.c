@@ -154,6 +154,7 @@ static void note(struct tgl_work *work, const char *file, const char *text)
     struct tg_generation *generation = generation_of(work);
     const struct tg_account *account = tg_run_account(generation);
     int64_t now = tg_mono_ms(generation->options.clock);
+    if (generation->role == TG_ROLE_TRIAL) return;
     if (now >= generation->notes_until_ms) {
         generation->notes_until_ms = now + 1000;
         generation->notes = 0;

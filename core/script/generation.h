@@ -42,7 +42,9 @@ struct tg_rule {
     char why[TG_MUTE_REASON], where[80]; /* it is muted */
     bool hollow;                         /* its code was let go to free memory */
     char last_fault[TG_FAULT_TEXT];
+    char last_fault_account[TG_ACCOUNT_ID_MAX + 1];
     int64_t last_fault_wall_ms;
+    bool known_faulty; /* it faulted, or was silent, in the generation before as well */
 };
 
 /* An event that Lua made and that is not emitted yet. */
@@ -89,8 +91,17 @@ struct tg_entries {
     int load, finish, prove, beat, permit, forget, snapshot, save, restore, heaviest, drop;
 };
 
+/* What a generation is for: who is told of its faults, and how. */
+enum tg_role {
+    TG_ROLE_LIVE,
+    TG_ROLE_CANDIDATE, /* runs in the shadow of the live one */
+    TG_ROLE_TRIAL,     /* runs once, over copies: it leaves no line in the log */
+};
+
 struct tg_generation {
     struct tgl_work work; /* shared with Lua */
+    enum tg_role role;
+    struct tg_ruleset set; /* what it was made of */
     struct tg_vm vm;
     struct tg_entries entries;
     struct tg_script_options options;
@@ -123,15 +134,29 @@ struct tg_generation {
 };
 
 /* Builds a candidate: VM, runtime, every file under its quota, all checks. On failure NULL, with
- * file, line and reason in `err`. */
-struct tg_generation *tg_generation_new(const struct tg_script_options *options,
+ * file, line and reason in `err`. The set stays the caller's; put it into `generation->set` to have
+ * it freed with the generation. */
+struct tg_generation *tg_generation_new(const struct tg_script_options *options, enum tg_role role,
                                         const struct tg_ruleset *set, struct tg_err *err);
 void tg_generation_free(struct tg_generation *generation);
 
-/* Carries what rules remember, and the mutes of rules whose file did not change, from the one that
- * ran to the candidate. 0, or -TG_EINVAL with the sentence when a `migrate` failed. */
-int tg_generation_inherit(struct tg_generation *generation, struct tg_generation *from,
-                          struct tg_err *err);
+/* All that the rules remember as bytes, for tg_generation_inherit of another one; freed by the
+ * caller. 0; -TG_ENOMEM: the memory cannot be had, which the log says. */
+int tg_generation_save(struct tg_generation *generation, char **out, size_t *len);
+
+/* Bytes of tg_generation_save, NULL = none. */
+struct tg_memories {
+    const char *bytes;
+    size_t len;
+    bool back;          /* to a set that ran before: nothing is migrated … */
+    const char *former; /* … and what it remembered then serves rules whose version differs */
+    size_t former_len;
+};
+
+/* Takes over what rules remember, the mutes of rules whose file did not change, and those of the
+ * operator, from the one that ran. 0, or -TG_EINVAL with the sentence when a `migrate` failed. */
+int tg_generation_inherit(struct tg_generation *generation, const struct tg_generation *from,
+                          const struct tg_memories *memories, struct tg_err *err);
 
 /* Computes the masks of the rules that are not muted. */
 void tg_generation_aim(struct tg_generation *generation);

@@ -1,20 +1,24 @@
 /* What a generation takes over from the one before: memory as bytes, because no value of the old VM
- * may survive it, and the silence of rules that are still the same. */
+ * may survive it, and the silence of rules that are still the same. The bytes are copied out of the
+ * VM that made them, so the same ones may serve a trial, the generation itself and a later return.
+ */
 #include "base/log.h"
 #include "base/text.h"
 #include "script/generation.h"
 #include "script/leash.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MIGRATE_QUOTA 10000000 /* instructions of all migrations of a load */
 
-/* One call of lua/carry.lua. The text stays in the VM that made it. */
+/* One call of lua/carry.lua. */
 struct carrying {
     int entry; /* of boot.lua */
-    const char *text;
+    char *copy;
     size_t len;
+    const struct tg_memories *memories;
 };
 
 static int save(lua_State *L)
@@ -22,42 +26,40 @@ static int save(lua_State *L)
     struct carrying *carrying = lua_touserdata(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, carrying->entry);
     lua_call(L, 0, 1);
-    carrying->text = lua_tolstring(L, -1, &carrying->len);
-    lua_setfield(L, LUA_REGISTRYINDEX, "tidegate.saved"); /* holds the text */
+    const char *text = lua_tolstring(L, -1, &carrying->len);
+    carrying->copy = malloc(carrying->len + 1);
+    if (!carrying->copy) return luaL_error(L, "not enough memory");
+    memcpy(carrying->copy, text, carrying->len);
     return 0;
 }
 
-static int let_go(lua_State *L)
+int tg_generation_save(struct tg_generation *generation, char **out, size_t *len)
 {
-    lua_pushnil(L);
-    lua_setfield(L, LUA_REGISTRYINDEX, "tidegate.saved");
+    struct carrying carrying = {.entry = generation->entries.save};
+    struct tg_err why = {{0}};
+    if (tg_vm_call(&generation->vm, save, &carrying, &why)) {
+        /* A set that has filled its memory must still be replaceable. */
+        tg_error("rules", "memory_not_carried", tg_s("message", why.text));
+        return -TG_ENOMEM;
+    }
+    *out = carrying.copy;
+    *len = carrying.len;
     return 0;
 }
 
 static int restore(lua_State *L)
 {
     const struct carrying *carrying = lua_touserdata(L, 1);
+    const struct tg_memories *memories = carrying->memories;
     lua_rawgeti(L, LUA_REGISTRYINDEX, carrying->entry);
-    lua_pushlstring(L, carrying->text, carrying->len);
-    lua_call(L, 1, 0);
+    lua_pushlstring(L, memories->bytes, memories->len);
+    lua_pushboolean(L, memories->back);
+    if (memories->former)
+        lua_pushlstring(L, memories->former, memories->former_len);
+    else
+        lua_pushnil(L);
+    lua_call(L, 3, 0);
     return 0;
-}
-
-static int carry(struct tg_generation *generation, struct tg_generation *from, struct tg_err *err)
-{
-    struct carrying carrying = {.entry = from->entries.save};
-    struct tg_err why = {{0}};
-    if (tg_vm_call(&from->vm, save, &carrying, &why)) {
-        /* A set that has filled its memory must still be replaceable. */
-        tg_error("rules", "memory_not_carried", tg_s("message", why.text));
-        return 0;
-    }
-    carrying.entry = generation->entries.restore;
-    tg_leash_quota(generation->vm.L, MIGRATE_QUOTA);
-    int rc = tg_vm_call(&generation->vm, restore, &carrying, err);
-    bool over = tg_leash_quota_end(generation->vm.L);
-    (void)tg_vm_call(&from->vm, let_go, NULL, NULL);
-    return over || rc ? -TG_EINVAL : 0;
 }
 
 /* A fault's mute ends with the file that was at fault; an operator's only when he says so. */
@@ -65,18 +67,26 @@ static void keep_silent(struct tg_generation *generation, const struct tg_genera
 {
     for (uint32_t k = 0; k < from->rules_count; k++) {
         const struct tg_rule *old = &from->rules[k];
-        int by = from->work.tallies[k].muted;
-        const struct tg_rule *rule = by ? tg_generation_find(generation, old->name) : NULL;
-        if (!rule || (by == TG_MUTED_BY_FAULT && rule->file_hash != old->file_hash)) continue;
-        tg_generation_silence(generation, (uint32_t)(rule - generation->rules), by, old->why,
-                              old->where);
+        const struct tgl_tally *tally = &from->work.tallies[k];
+        struct tg_rule *rule = tg_generation_find(generation, old->name);
+        if (!rule) continue;
+        rule->known_faulty = tally->faults > 0 || tally->muted;
+        if (!tally->muted) continue;
+        if (tally->muted == TG_MUTED_BY_FAULT && rule->file_hash != old->file_hash) continue;
+        tg_generation_silence(generation, (uint32_t)(rule - generation->rules), tally->muted,
+                              old->why, old->where);
     }
 }
 
-int tg_generation_inherit(struct tg_generation *generation, struct tg_generation *from,
-                          struct tg_err *err)
+int tg_generation_inherit(struct tg_generation *generation, const struct tg_generation *from,
+                          const struct tg_memories *memories, struct tg_err *err)
 {
-    int rc = carry(generation, from, err);
-    if (!rc) keep_silent(generation, from);
-    return rc;
+    struct carrying carrying = {.entry = generation->entries.restore, .memories = memories};
+    if (memories->bytes) {
+        tg_leash_quota(generation->vm.L, MIGRATE_QUOTA);
+        int rc = tg_vm_call(&generation->vm, restore, &carrying, err);
+        if (tg_leash_quota_end(generation->vm.L) || rc) return -TG_EINVAL;
+    }
+    keep_silent(generation, from);
+    return 0;
 }

@@ -9,10 +9,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define FNV_START UINT64_C(0xcbf29ce484222325)
 
@@ -59,29 +61,75 @@ static int add_file(struct tg_ruleset *set, const char *path, char *text, size_t
     *file = (struct tg_rule_file){strdup(path), strdup(last_part(path)), text, len,
                                   fnv(FNV_START, text, len)};
     set->count++;
+    set->bytes += len;
     return file->path && file->name ? 0 : -TG_ENOMEM;
+}
+
+/* The line of the first byte that is not UTF-8, or 0. */
+static int broken_line(const char *text, size_t len)
+{
+    int line = 1;
+    for (const char *at = text; at < text + len; line++) {
+        const char *end = memchr(at, '\n', (size_t)(text + len - at));
+        size_t n = end ? (size_t)(end - at) : (size_t)(text + len - at);
+        if (!tg_utf8_valid(at, n) || memchr(at, '\0', n)) return line;
+        at += n + 1;
+    }
+    return 0;
+}
+
+/* Text as Lua and JSON need it: UTF-8, without the mark that some editors put in front. Compiled
+ * Lua passes: whoever loads it has the better sentence. */
+static int check_text(struct tg_buf *text, const char *path, struct tg_err *err)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    bool wide = text->len >= 2 &&
+                (!memcmp(text->data, "\xff\xfe", 2) || !memcmp(text->data, "\xfe\xff", 2));
+    if (wide) return tg_fail(err, TG_EINVAL, "%s: this is UTF-16; save it as UTF-8", path);
+    if (text->len >= 3 && !memcmp(text->data, mark, 3)) tg_buf_consume(text, 3);
+    int line = text->len && text->data[0] == 27 ? 0 : broken_line(text->data, text->len);
+    if (!line) return 0;
+    return tg_fail(err, TG_EINVAL, "%s:%d: not UTF-8; save the file as UTF-8", path, line);
+}
+
+/* Reads what is a regular file: opening a pipe would wait for its writer, and the gateway with it.
+ */
+static int read_bytes(const char *path, struct tg_buf *text, struct tg_err *err)
+{
+    struct stat about;
+    char block[16384];
+    ssize_t n = 0;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) return tg_fail(err, TG_EIO, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &about) || !S_ISREG(about.st_mode)) {
+        (void)close(fd);
+        return tg_fail(err, TG_EIO, "%s: not a regular file", path);
+    }
+    while (text->len <= TG_RULESET_BYTES && (n = read(fd, block, sizeof block)) > 0)
+        tg_buf_add(text, block, (size_t)n);
+    int why = errno;
+    (void)close(fd);
+    if (n < 0) return tg_fail(err, TG_EIO, "%s: %s", path, strerror(why));
+    if (text->failed) return tg_fail(err, TG_ENOMEM, "%s: no memory", path);
+    if (text->len > TG_RULESET_BYTES) return tg_fail(err, TG_ELIMIT, "%s: larger than 1 MiB", path);
+    return 0;
 }
 
 static int read_file(struct tg_ruleset *set, const char *path, struct tg_err *err)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file) return tg_fail(err, TG_EIO, "%s: %s", path, strerror(errno));
     struct tg_buf text = {0};
-    char block[16384];
-    size_t n;
-    while ((n = fread(block, 1, sizeof block, file)) > 0 && text.len <= TG_RULESET_BYTES)
-        tg_buf_add(&text, block, n);
-    bool bad = ferror(file);
-    (void)fclose(file);
+    int rc = read_bytes(path, &text, err);
     tg_buf_putc(&text, '\n'); /* so that an empty file has bytes as well */
-    size_t len = text.len;
-    if (bad || text.failed || len > TG_RULESET_BYTES) {
-        bool big = len > TG_RULESET_BYTES;
+    if (!rc && text.failed) rc = tg_fail(err, TG_ENOMEM, "%s: no memory", path);
+    if (!rc) rc = check_text(&text, path, err);
+    if (!rc && set->bytes + text.len > TG_RULESET_TOTAL)
+        rc = tg_fail(err, TG_ELIMIT, "%s: with it the files are larger than 16 MiB", path);
+    if (rc) {
         tg_buf_fini(&text);
-        if (big) return tg_fail(err, TG_ELIMIT, "%s: larger than 1 MiB", path);
-        return tg_fail(err, TG_EIO, "%s: cannot be read", path);
+        return rc;
     }
-    int rc = add_file(set, path, tg_buf_take(&text), len);
+    size_t len = text.len;
+    rc = add_file(set, path, tg_buf_take(&text), len);
     if (rc == -TG_ELIMIT)
         return tg_fail(err, TG_ELIMIT, "%s: more than %d files", path, TG_RULESET_FILES);
     return rc ? tg_fail(err, -rc, "%s: no memory", path) : 0;

@@ -146,8 +146,9 @@ int tg_run_speak(struct tg_generation *generation, uint32_t rule, const char *js
     return TGL_SPOKEN;
 dropped:
     generation->work.tallies[rule].dropped++;
-    tg_warn("rules", "event_dropped", tg_s("rule", generation->rules[rule].name),
-            tg_s("account", account->id), tg_i("bound", generation->options.events_per_tick));
+    if (generation->role == TG_ROLE_LIVE)
+        tg_warn("rules", "event_dropped", tg_s("rule", generation->rules[rule].name),
+                tg_s("account", account->id), tg_i("bound", generation->options.events_per_tick));
     return TGL_DROPPED;
 }
 

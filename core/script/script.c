@@ -1,31 +1,30 @@
-/* The engine: it holds the options, the client classes and the generation that runs, and replaces
- * the generation as a whole. Everything that can fail is done on the candidate; the swap itself is
- * one assignment. */
+/* The engine: it holds the options, the client classes and the generation that runs, and passes on
+ * what is asked of it. How one generation follows another is in deploy.c. */
 #include "script/script.h"
 
 #include "base/log.h"
 #include "base/text.h"
-#include "script/class.h"
-#include "script/generation.h"
 #include "script/leash.h"
 #include "script/run.h"
+#include "script/script_inner.h"
 #include "script/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct tg_script {
-    struct tg_script_options options;
-    char **paths;
-    char *settings;
-    struct tg_generation *generation; /* NULL before the first load */
-    struct tg_trace *trace;           /* NULL: nothing is traced */
-    struct tg_classes classes;
-    uint64_t signature; /* of the files when they were last tried */
-    uint32_t number;
-    uint64_t reloads_ok, reloads_failed;
-    char last_error[512];
-};
+/* Every event of the live generation passes here. */
+static void on_event(void *ctx, const struct tg_script_event *event)
+{
+    struct tg_script *script = ctx;
+    script->events++;
+    script->emit(script->ctx, event);
+}
+
+static uint32_t on_live(void *ctx, struct tg_account **out, uint32_t max)
+{
+    const struct tg_script *script = ctx;
+    return script->live(script->ctx, out, max);
+}
 
 static bool copy_options(struct tg_script *script, const struct tg_script_options *options)
 {
@@ -38,6 +37,17 @@ static bool copy_options(struct tg_script *script, const struct tg_script_option
     script->options.paths = (const char *const *)script->paths;
     if (options->settings && !(script->settings = strdup(options->settings))) return false;
     script->options.settings = script->settings;
+    script->emit = options->emit;
+    script->live = options->live;
+    script->ctx = options->ctx;
+    script->options.emit = on_event;
+    script->options.live = options->live ? on_live : NULL;
+    script->options.ctx = script;
+    script->past.cap =
+        options->keep_generations < TG_PAST_MAX ? options->keep_generations : TG_PAST_MAX;
+    script->probation.policy = (struct tg_probation_policy){
+        options->probation_seconds, options->rollback_faults, options->rollback_events_factor,
+        options->rollback_events_minimum};
     return true;
 }
 
@@ -62,73 +72,13 @@ void tg_script_free(struct tg_script *script)
     tg_generation_free(script->generation);
     tg_trace_free(script->trace);
     tg_classes_fini(&script->classes);
+    tg_past_fini(&script->past);
     for (int i = 0; script->paths && i < script->options.paths_count; i++)
         free(script->paths[i]);
     free(script->paths);
     free(script->settings);
     tg_leash_release();
     free(script);
-}
-
-/* The candidate, with what the running one remembers when `inherit`. */
-static int build(struct tg_script *script, bool inherit, struct tg_generation **out,
-                 struct tg_err *err)
-{
-    struct tg_ruleset set;
-    const struct tg_script_options *options = &script->options;
-    int rc = tg_ruleset_read(&set, options->paths, options->paths_count, err);
-    if (rc) return rc;
-    struct tg_generation *candidate = tg_generation_new(options, &set, err);
-    tg_ruleset_fini(&set);
-    if (!candidate) return -TG_EINVAL;
-    if (inherit && script->generation)
-        rc = tg_generation_inherit(candidate, script->generation, err);
-    if (rc) {
-        tg_generation_free(candidate);
-        return rc;
-    }
-    *out = candidate;
-    return 0;
-}
-
-int tg_script_load(struct tg_script *script, struct tg_err *err)
-{
-    struct tg_generation *candidate;
-    struct tg_err why = {{0}};
-    tg_must(!script->generation || !script->generation->run);
-    script->signature = tg_ruleset_signature(script->options.paths, script->options.paths_count);
-    int rc = build(script, true, &candidate, &why);
-    if (rc) {
-        script->reloads_failed++;
-        tg_copy(script->last_error, sizeof script->last_error, why.text, strlen(why.text));
-        return tg_fail(err, -rc, "%s", why.text);
-    }
-    candidate->number = ++script->number;
-    candidate->loaded_wall_ms = tg_wall_ms(script->options.clock);
-    tg_generation_free(script->generation);
-    script->generation = candidate;
-    candidate->trace = script->trace;
-    if (script->trace) tg_trace_cast(script->trace, candidate);
-    script->reloads_ok++;
-    script->last_error[0] = '\0';
-    tg_audit("rules", "loaded", tg_s("name", candidate->name), tg_s("version", candidate->version),
-             tg_i("generation", candidate->number), tg_i("rules", candidate->rules_count));
-    return 0;
-}
-
-int tg_script_check(struct tg_script *script, struct tg_err *err)
-{
-    struct tg_generation *candidate;
-    int rc = build(script, true, &candidate, err);
-    if (!rc) tg_generation_free(candidate);
-    return rc;
-}
-
-bool tg_script_stale(struct tg_script *script)
-{
-    if (!script->options.paths_count) return false;
-    return script->signature !=
-           tg_ruleset_signature(script->options.paths, script->options.paths_count);
 }
 
 bool tg_script_wakes(const struct tg_script *script, const struct tg_account *account)
@@ -241,7 +191,15 @@ void tg_script_status(const struct tg_script *script, struct tg_script_status *o
         .preemption = tg_leash_rings(),
         .memory_cap = script->options.memory_bytes,
         .classes = script->classes.living,
+        .origin = script->origin,
+        .rollback = script->rollback,
+        .rollbacks = script->rollbacks,
+        .rollbacks_automatic = script->rollbacks_automatic,
+        .kept = script->past.count,
     };
+    int64_t now_ms = tg_mono_ms(script->options.clock);
+    if (tg_probation_runs(&script->probation, now_ms))
+        out->probation_ms = script->probation.until_ms - now_ms;
     memcpy(out->last_error, script->last_error, sizeof out->last_error);
     if (!generation) return;
     out->generation = generation->number;

@@ -54,7 +54,19 @@ struct tg_script_options {
     int explain_seconds;
     const char *settings; /* JSON object {"file": {"option": value}}: what `option` answers instead
                            * of its default; NULL = nothing */
+    /* The dry run of a load: over so many accounts, for so long; 0 accounts: there is none. */
+    int trial_accounts, trial_ms;
+    int keep_generations; /* rule sets that ran before and can be returned to; at most 32 */
+    /* After a load: how long the fresh generation is on probation (0: not), how many faults of one
+     * rule are too many, and how many events: over `minimum`, one for each account, and `factor`
+     * times the rate before (0: any number). */
+    int probation_seconds, rollback_faults, rollback_events_minimum;
+    double rollback_events_factor;
     const struct tg_clock *clock;
+    /* Fills `out` with at most `max` of the accounts that are known now, spread over all of them,
+     * and returns how many; with `out` NULL, how many there are. NULL: no dry run, no probation of
+     * the event rate. */
+    uint32_t (*live)(void *ctx, struct tg_account **out, uint32_t max);
     void (*emit)(void *ctx, const struct tg_script_event *event);
     void *ctx;
 };
@@ -68,8 +80,21 @@ void tg_script_free(struct tg_script *script);
  * it from inside `emit`. */
 int tg_script_load(struct tg_script *script, struct tg_err *err);
 
+/* The same for files that have changed by themselves. 1: nothing to do, they are what runs.
+ * -TG_EAGAIN: they are the set that was rolled back, which only tg_script_load takes again. */
+int tg_script_follow(struct tg_script *script, struct tg_err *err);
+
 /* What a load would do, without doing it. */
 int tg_script_check(struct tg_script *script, struct tg_err *err);
+
+/* Returns to the rule set that ran before, from its texts as they were then, with what the rules
+ * remember now. The files on the disk are not touched, and not looked at before they change.
+ * `reason` is for the log and for tg_script_status. 0; -TG_ENOTFOUND: none ran before. */
+int tg_script_rollback(struct tg_script *script, const char *reason, struct tg_err *err);
+
+/* Once a second: judges a generation that is on probation. Whether it was rolled back: `why` says
+ * for what. */
+bool tg_script_tick(struct tg_script *script, struct tg_err *why);
 
 /* Whether the files differ from what was last tried (mtime, size, set of names). Cheap: for polling
  * beside file watches. */
@@ -130,6 +155,20 @@ struct tg_script_question {
  * when nothing is traced (explain_bytes is 0), -TG_ENOMEM. */
 int tg_script_explain(const struct tg_script *script, const struct tg_script_question *question,
                       struct tg_buf *out);
+/* Where the running rules come from. */
+enum tg_origin {
+    TG_ORIGIN_FILES,     /* `paths`, as they were when they last changed */
+    TG_ORIGIN_ROLLBACK,  /* memory: a set that ran before */
+    TG_ORIGIN_CANDIDATE, /* memory: a candidate that was promoted */
+};
+
+/* The newest rollback. */
+struct tg_script_rollback {
+    char version[17]; /* of the set that was rolled back; "" when none was */
+    char reason[256];
+    int64_t wall_ms;
+    bool automatic;
+};
 
 struct tg_script_status {
     uint32_t generation; /* 0 before the first load; rises by one with each swap */
@@ -141,6 +180,11 @@ struct tg_script_status {
     bool preemption;      /* runaway rules are stopped with the JIT on */
     int64_t memory_used, memory_cap;
     uint32_t rules, classes;
+    enum tg_origin origin;
+    struct tg_script_rollback rollback;
+    uint64_t rollbacks, rollbacks_automatic;
+    int64_t probation_ms; /* that is left of it; 0: not on probation */
+    int kept;             /* generations that can be returned to */
 };
 void tg_script_status(const struct tg_script *script, struct tg_script_status *out);
 

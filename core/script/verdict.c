@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "script/generation.h"
+#include "script/run.h"
 
 #include <lauxlib.h>
 #include <luajit.h>
@@ -33,10 +34,12 @@ struct tg_rule *tg_generation_find(struct tg_generation *generation, const char 
     return NULL;
 }
 
-static void note_fault(struct tg_generation *generation, uint32_t rule, const char *text)
+static void note_fault(struct tg_generation *generation, uint32_t rule, const char *account,
+                       const char *text)
 {
     struct tg_rule *at = &generation->rules[rule];
     tg_copy(at->last_fault, sizeof at->last_fault, text, strlen(text));
+    tg_copy(at->last_fault_account, sizeof at->last_fault_account, account, strlen(account));
     at->last_fault_wall_ms = tg_wall_ms(generation->options.clock);
 }
 
@@ -44,9 +47,11 @@ void tg_generation_fault(struct tg_generation *generation, uint32_t rule, const 
                          const char *text)
 {
     const struct tg_rule *at = &generation->rules[rule];
-    note_fault(generation, rule, text);
-    tg_warn("rules", "fault", tg_s("rule", at->name), tg_s("file", at->path),
-            tg_s("account", account), tg_s("message", text));
+    note_fault(generation, rule, account, text);
+    if (generation->role == TG_ROLE_TRIAL) return;
+    bool live = generation->role == TG_ROLE_LIVE;
+    tg_warn("rules", live ? "fault" : "candidate_fault", tg_s("rule", at->name),
+            tg_s("file", at->path), tg_s("account", account), tg_s("message", text));
 }
 
 void tg_generation_silence(struct tg_generation *generation, uint32_t rule, int by,
@@ -71,13 +76,18 @@ void tg_generation_mute(struct tg_generation *generation, uint32_t rule, const c
                         const char *where)
 {
     struct tgl_tally *tally = &generation->work.tallies[rule];
+    const struct tg_account *account = tg_run_account(generation);
+    char text[TG_FAULT_TEXT];
+    (void)snprintf(text, sizeof text, "%s%s%s", where, *where ? ": " : "", reason);
     tally->faults++;
-    note_fault(generation, rule, reason);
+    note_fault(generation, rule, account ? account->id : "", text);
     if (tally->muted) return;
     tg_generation_silence(generation, rule, TG_MUTED_BY_FAULT, reason, where);
-    tg_error("rules", "rule_muted", tg_s("rule", generation->rules[rule].name),
-             tg_s("file", generation->rules[rule].path), tg_s("reason", reason),
-             tg_s("where", where));
+    if (generation->role == TG_ROLE_TRIAL) return;
+    bool live = generation->role == TG_ROLE_LIVE;
+    tg_error("rules", live ? "rule_muted" : "candidate_muted",
+             tg_s("rule", generation->rules[rule].name), tg_s("file", generation->rules[rule].path),
+             tg_s("reason", reason), tg_s("where", where));
 }
 
 /* One call of lua/weigh.lua. */

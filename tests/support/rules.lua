@@ -77,6 +77,21 @@ function rules.engine(paths, with)
   options.settings = with.settings
   options.explain_bytes, options.explain_seconds = with.explain_bytes or 0, with.explain_seconds or 600
   options.clock = self.clock.clock
+  options.keep_generations = with.keep_generations or 4
+  options.trial_accounts, options.trial_ms = with.trial_accounts or 0, with.trial_ms or 1000
+  options.probation_seconds, options.rollback_faults = with.probation_seconds or 0, with.rollback_faults or 5
+  options.rollback_events_factor = with.rollback_events_factor or 0
+  options.rollback_events_minimum = with.rollback_events_minimum or 100
+  self.live = with.live or {}
+  self.on_live = ffi.cast("uint32_t (*)(void *, struct tg_account **, uint32_t)", function(_, out, max)
+    if out == nil then return #self.live end
+    local n = math.min(#self.live, max)
+    for i = 1, n do
+      out[i - 1] = self.live[i].c
+    end
+    return n
+  end)
+  options.live = self.on_live
   self.emit = ffi.cast("void (*)(void *, const struct tg_script_event *)", function(_, event)
     local got = {
       account = ffi.string(event.account.id), type = ffi.string(event.type), lane = tonumber(event.lane),
@@ -97,6 +112,7 @@ jit.off(rules.engine, true)
 function Engine:free()
   C.tg_script_free(ffi.gc(self.script, nil))
   self.emit:free()
+  self.on_live:free()
 end
 
 -- True, or nil and the sentence.
@@ -105,6 +121,32 @@ function Engine:load()
   if C.tg_script_load(self.script, err) == 0 then return true end
   return nil, ffi.string(err.text)
 end
+jit.off(Engine.load, true)
+
+-- 0 or 1, or nil, the sentence and the code.
+function Engine:follow()
+  local err = ffi.new("struct tg_err")
+  local rc = C.tg_script_follow(self.script, err)
+  if rc >= 0 then return rc end
+  return nil, ffi.string(err.text), rc
+end
+jit.off(Engine.follow, true)
+
+function Engine:rollback(reason)
+  local err = ffi.new("struct tg_err")
+  local rc = C.tg_script_rollback(self.script, reason or "asked for", err)
+  if rc == 0 then return true end
+  return nil, ffi.string(err.text), rc
+end
+jit.off(Engine.rollback, true)
+
+-- A second goes by: why the rules were rolled back, or nil.
+function Engine:tick()
+  local err = ffi.new("struct tg_err")
+  C.tg_clock_virtual_advance(self.clock, 1000)
+  if C.tg_script_tick(self.script, err) then return ffi.string(err.text) end
+end
+jit.off(Engine.tick, true)
 
 function Engine:check()
   local err = ffi.new("struct tg_err")

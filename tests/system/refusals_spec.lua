@@ -113,6 +113,22 @@ describe("a refusal", function()
     refused(gateway, ws("demo", { claims = { accounts = false } }), 403, "NOT_OWNER")
   end)
 
+  it("is 404 for an account that the source does not have, where auth.hide_unknown is off", function()
+    service:control({ op = "unknown", account = "ghost-2" })
+    local open = start({ source = { driver = "http", url = service.url }, auth = { hide_unknown = false } })
+    local claims = { accounts = { "ghost-2" } }
+    local client = assert(open:connect("ghost-2", { claims = claims }))
+    assert.equal(4504, client:wait_closed(3000))
+    local again, answer = open:connect("ghost-2", { claims = claims })
+    assert.is_nil(again)
+    refused(open, answer, 404, "UNKNOWN_ACCOUNT")
+    again, answer = open:connect("ghost-2", { claims = { accounts = { "mine" } } })
+    assert.is_nil(again)
+    refused(open, answer, 403, "NOT_OWNER")
+    assert.equal(0, open:stop())
+    table.remove(gateways)
+  end)
+
   it("is 404 for a path that is none, also for the admin's pages on the public port", function()
     for _, path in ipairs({ "/", "/ws", "/ws/account", "/metrics", "/admin/", "/api/account/x", "/Health" }) do
       refused(gateway, gateway:get(path), 404, "NOT_FOUND")
@@ -231,8 +247,26 @@ describe("a bound", function()
     assert.equal(503, answer.status)
     assert.equal("SERVICE_OVERLOADED", answer.json.error.code)
     assert(answer.headers["retry-after"])
+    for _ = 1, 3 do
+      assert.equal(200, gateway:admin("/health").status, "the operator does not get through")
+    end
     first:abort()
     second:abort()
+  end)
+
+  it("on the admin's connections refuses one more of them with 503, and no client", function()
+    local gateway = bounded({}, { admin = { connections = 2 } })
+    local held = { assert(wire.raw(gateway.admin_port)), assert(wire.raw(gateway.admin_port)) }
+    local one_more
+    assert(gateway:eventually(function()
+      one_more = gateway:admin("/health")
+      return one_more.status == 503
+    end))
+    assert.equal("SERVICE_OVERLOADED", one_more.json.error.code)
+    assert(gateway:connect("demo-1")):abort()
+    held[1]:abort()
+    held[2]:abort()
+    assert(gateway:eventually(function() return gateway:admin("/health").status == 200 end))
   end)
 
   it("on accounts refuses the client of one more with 503", function()

@@ -142,7 +142,9 @@ describe("a rule file", function()
 
   it("that fails while it runs harms no other rule and no client", function()
     gateway:write("rules/zfault.lua", [[
-      return rule "zfault" { watch = { "balance" }, payload = function() error("on purpose") end }
+      return rule "zfault" { watch = { "balance" }, payload = function(now)
+        if now.balance == 10002 then error("on purpose") end
+      end }
     ]])
     assert(gateway:eventually(function()
       return gateway:metric('tidegate_rule_faults_total{rule="zfault"}') == 0
