@@ -44,28 +44,30 @@ local function environment(extra)
   return list
 end
 
--- Starts `argv[1]` with the other arguments. `env` is added to ours (false removes a name); `cwd` is optional.
--- Raises an error when it cannot be started.
+-- Starts `argv[1]` with the other arguments. `env` is added to ours (false removes a name); `cwd` is optional; with
+-- `stdin` it can be written to. Raises an error when it cannot be started.
 function process.start(options)
   local argv = options.argv
-  local out, err = uv.new_pipe(false), uv.new_pipe(false)
+  local out, err, input = uv.new_pipe(false), uv.new_pipe(false), options.stdin and uv.new_pipe(false) or nil
   local self = setmetatable({ stdout = {}, stderr = {}, open_pipes = 2, cursor = 0 }, methods)
   local handle, pid = uv.spawn(argv[1], {
     args = { unpack(argv, 2) },
     env = environment(options.env),
     cwd = options.cwd,
-    stdio = { nil, out, err },
+    stdio = { input, out, err },
   }, function(code, signal)
     self.code, self.signal_number = code, signal
     running[self] = nil
     if not self.handle:is_closing() then self.handle:close() end
+    if input and not input:is_closing() then input:close() end
   end)
   if not handle then
+    if input then loop.close(input) end
     loop.close(out)
     loop.close(err)
     error("cannot start " .. argv[1] .. ": " .. tostring(pid), 2)
   end
-  self.handle, self.pid = handle, pid
+  self.handle, self.pid, self.input = handle, pid, input
   running[self] = true
   local function eof()
     self.open_pipes = self.open_pipes - 1
@@ -73,6 +75,11 @@ function process.start(options)
   keep_lines(out, self.stdout, eof)
   keep_lines(err, self.stderr, eof)
   return self
+end
+
+-- Writes to the standard input of a process that was started with `stdin`.
+function methods:write(text)
+  if not self.input:is_closing() then self.input:write(text) end
 end
 
 function methods:alive()

@@ -1,0 +1,13 @@
+/* UTF-16LE, the encoding of the raw protocol's bodies and of passwords before they are hashed. */
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Appends valid UTF-8 as UTF-16LE, without a mark; bad bytes become U+FFFD. */
+void mt_utf16_write(struct tg_buf *out, const char *text, size_t len);
+
+/* Appends UTF-16LE as UTF-8; false: an odd number of bytes or an unpaired surrogate. */
+bool mt_utf16_read(struct tg_buf *out, const char *bytes, size_t len);
