@@ -11,6 +11,7 @@ return function(rt)
   local leash = work.leash
   local WATCH, DUE, TICK = -1, -2, -3
   local SAMPLE = 64 -- one call in so many is timed
+  local MAX_WHY = 1000 -- bytes of an error's text
   local now, was -- views of the account that is loaded, made when first needed
   local beat = { WATCH = WATCH, DUE = DUE, TICK = TICK, TOLD = -4 }
 
@@ -110,6 +111,7 @@ return function(rt)
   local function fault(rule, why)
     if type(why) ~= "string" then why = ("%s: an error that is a %s"):format(rule.where, type(why)) end
     if why == "not enough memory" then error(why, 0) end -- C collects, and finds out whose fault it is
+    if #why > MAX_WHY then why = why:sub(1, MAX_WHY) .. "…" end
     local tally = work.tallies[rule.index]
     tally.faults = tally.faults + 1
     local rest = rule.rests[work.slot]
@@ -136,6 +138,7 @@ return function(rt)
     leash.last = leash.last % 0x7fffffff + 1
     leash.serial = leash.last
     local good, why = pcall(run, rule, step)
+    leash.serial = 0 -- a bell that comes too late must not be taken for the next rule's
     if began then tally.nanoseconds = tally.nanoseconds + (work.nanoseconds() - began) * SAMPLE end
     if not good then
       fault(rule, why)

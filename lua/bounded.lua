@@ -1,14 +1,16 @@
 -- Library functions that run in C, where nothing can stop them: each is refused before it starts when it
--- would take too long. The cost of a pattern with q quantifiers on n bytes is about n^(q+1) steps, of
--- one that is anchored n^q; a million steps are at most three milliseconds.
-local error, type, select, tostring = error, type, select, tostring
+-- would take too long. A pattern with q quantifiers on n bytes takes about n^(q+1) steps, one that is
+-- anchored n^q, and a step at worst reads all of the pattern, a little faster than a step is made.
+local error, type, select, tostring, min = error, type, select, tostring, math.min
 local byte, find, match, gmatch, gsub, rep = string.byte, string.find, string.match,
   string.gmatch, string.gsub, string.rep
-local concat, insert, sort = table.concat, table.insert, table.sort
+local concat, insert, remove = table.concat, table.insert, table.remove
 
-local STEPS = 1e6 -- of a pattern match
+local STEPS = 1e6 -- of a pattern match: at most some ten milliseconds
+local PATTERN = 1000 -- bytes of a pattern
+local READ = 8 -- bytes of a pattern that are read in the time of a step
 local BYTES = 65536 -- of a text that is made in one call
-local ITEMS = 16384 -- of a table that is sorted, joined or moved in one call
+local ITEMS = 16384 -- of a table that is joined or moved in one call
 
 local bounded = { string = {}, table = {} }
 
@@ -52,10 +54,10 @@ local function text_of(value, name)
   return value
 end
 
-local function prove(name, s, pattern)
+local function prove(name, s, pattern, anchors)
   s, pattern = text_of(s, name), text_of(pattern, name)
-  local power = quantifiers(pattern) + (byte(pattern) == 94 and 0 or 1)
-  if (#s + 1) ^ power > STEPS or #pattern > 1000 then
+  local power = quantifiers(pattern) + (anchors and byte(pattern) == 94 and 0 or 1)
+  if #pattern > PATTERN or (#s + 1) ^ power * (1 + #pattern / READ) > STEPS then
     error(("%s: this pattern on a text of %d bytes may take too long"):format(name, #s), 3)
   end
 end
@@ -65,23 +67,23 @@ function bounded.string.find(s, pattern, init, plain)
     s, pattern = text_of(s, "string.find"), text_of(pattern, "string.find")
     if #s * (#pattern + 1) > 10 * STEPS then error("string.find: this text is too long", 2) end
   else
-    prove("string.find", s, pattern)
+    prove("string.find", s, pattern, true)
   end
   return find(s, pattern, init, plain)
 end
 
 function bounded.string.match(s, pattern, init)
-  prove("string.match", s, pattern)
+  prove("string.match", s, pattern, true)
   return match(s, pattern, init)
 end
 
 function bounded.string.gmatch(s, pattern)
-  prove("string.gmatch", s, pattern)
+  prove("string.gmatch", s, pattern, false) -- to which ^ is a byte like any other
   return gmatch(s, pattern)
 end
 
 function bounded.string.gsub(s, pattern, with, n)
-  prove("string.gsub", s, pattern)
+  prove("string.gsub", s, pattern, true)
   if type(with) == "string" and (#text_of(s, "string.gsub") + 1) * #with > 64 * BYTES then
     error("string.gsub: the result may be too long", 2)
   end
@@ -106,17 +108,65 @@ function bounded.table.concat(t, separator, first, last)
   if separator ~= nil and #text_of(separator, "table.concat") * (#t + 1) > 64 * BYTES then
     error("table.concat: the result may be too long", 2)
   end
+  if type(last or 0) ~= "number" or type(first or 0) ~= "number" then
+    error("table.concat: its range is given by numbers", 2)
+  end
+  if (last or #t) - (first or 1) >= ITEMS then error(("table.concat: more than %d items"):format(ITEMS), 2) end
+  local size = 0
+  for i = first or 1, last or #t do
+    if type(t[i]) == "string" then size = size + #t[i] end
+  end
+  if size > 64 * BYTES then error("table.concat: the result is over 4 MiB", 2) end
   return concat(t, separator, first, last)
-end
-
-function bounded.table.sort(t, less)
-  items(t, "table.sort")
-  return sort(t, less)
 end
 
 function bounded.table.insert(t, ...)
   if select("#", ...) > 1 then items(t, "table.insert") end
   return insert(t, ...)
+end
+
+function bounded.table.remove(t, ...)
+  if select("#", ...) > 0 then items(t, "table.remove") end
+  return remove(t, ...)
+end
+
+local function before(a, b) return a < b end
+
+-- Merges from[first, middle) and from[middle, last) into `to`; what is equal keeps its order.
+local function merge(from, to, first, middle, last, less)
+  local left, right = first, middle
+  for i = first, last - 1 do
+    if left < middle and (right >= last or not less(from[right], from[left])) then
+      to[i] = from[left]
+      left = left + 1
+    else
+      to[i] = from[right]
+      right = right + 1
+    end
+  end
+end
+
+-- Sorting by merging, in Lua and not in C: it can be stopped at any comparison, no order of the items
+-- makes it slow, and a comparison that contradicts itself does no harm.
+function bounded.table.sort(t, less)
+  if type(t) ~= "table" then error("table.sort: a table is expected, not a " .. type(t), 2) end
+  if less ~= nil and type(less) ~= "function" then
+    error("table.sort: a function is expected to compare with, not a " .. type(less), 2)
+  end
+  less = less or before
+  local n, width, from, to = #t, 1, {}, {}
+  for i = 1, n do
+    from[i] = t[i]
+  end
+  while width < n do
+    for first = 1, n, 2 * width do
+      merge(from, to, first, min(first + width, n + 1), min(first + 2 * width, n + 1), less)
+    end
+    from, to, width = to, from, 2 * width
+  end
+  for i = 1, n do
+    t[i] = from[i]
+  end
 end
 
 -- Methods of texts reach the one table behind all of them, whatever a file's own `string` is: that

@@ -13,7 +13,7 @@ local libraries = {
     "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "sin", "sinh", "sqrt", "tan", "tanh",
   },
   string = { "byte", "char", "format", "len", "lower", "reverse", "sub", "upper" },
-  table = { "remove" },
+  table = {}, -- all of it is bounded's
   bit = { "arshift", "band", "bnot", "bor", "bswap", "bxor", "lshift", "rol", "ror", "rshift", "tobit", "tohex" },
 }
 

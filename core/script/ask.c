@@ -22,13 +22,14 @@ static bool ask(struct asking *asking, lua_CFunction body, uint32_t rule)
     struct tg_generation *generation = asking->generation;
     struct tg_leash_report report;
     struct tg_err err = {{0}};
+    generation->vm.refused = false;
     tg_leash_enter(generation->vm.L, generation->options.budget_ms,
                    generation->options.interpreted);
     tg_leash_begin();
     int rc = tg_vm_call(&generation->vm, body, asking, &err);
     tg_leash_leave(&report);
     if (!rc && !report.rung) return true;
-    if (report.pinched || rc == LUA_ERRMEM) {
+    if (report.pinched || (rc == LUA_ERRMEM && generation->vm.refused)) {
         (void)tg_generation_relieve(generation, rule);
     } else if (report.rung) {
         tg_generation_mute(generation, rule, "it ran longer than rules.budget_ms", report.where);

@@ -17,6 +17,7 @@
 #include "script/leash.h"
 
 #include "base/err.h"
+#include "base/log.h"
 #include "script/canary.h"
 
 #include <lauxlib.h>
@@ -32,6 +33,8 @@
 #define AWAKE_NAPS 200      /* naps without a call before the watchdog sleeps for good */
 #define GIVE_UP_MS 5000     /* processor time after an unanswered bell */
 #define HOOK_COUNT 10000    /* instructions between looks at the time, without the bell */
+#define QUOTA_COUNT 200     /* the same while a file is loaded */
+#define QUOTA_RATE 4        /* instructions of a quota that must be done in a microsecond */
 #define BELL (SIGRTMIN + 5) /* a spare real-time signal */
 
 static struct {
@@ -50,6 +53,7 @@ static struct {
     bool counted;         /* the VM that is entered is held by the interpreter's hook */
     uint32_t hook_serial; /* without the bell: the call that the hook is timing */
     int64_t hook_since_us;
+    int64_t quota, quota_until_us; /* instructions left; processor time at which it ends */
     bool quota_spent;
     struct tg_leash_report report;
 } leash;
@@ -75,6 +79,16 @@ bool tg_leash_rings(void)
 void tg_leash_muffle(bool on)
 {
     leash.rings = !on;
+}
+
+void tg_leash_judge(void)
+{
+    leash.judged = leash.rings = true;
+    leash.rings = tg_canary_dies();
+    if (!leash.rings)
+        tg_error("rules", "canary_lived",
+                 tg_s("message", "runaway rules cannot be stopped in compiled code here: rules "
+                                 "run without the JIT compiler, several times slower"));
 }
 
 static int64_t burnt_us(clockid_t clock)
@@ -220,10 +234,7 @@ int tg_leash_hold(void)
         leash.holders--;
         return rc;
     }
-    if (!leash.judged) {
-        leash.judged = leash.rings = true;
-        leash.rings = tg_canary_dies();
-    }
+    if (!leash.judged) tg_leash_judge();
     return 0;
 }
 
@@ -295,15 +306,19 @@ void tg_leash_leave(struct tg_leash_report *out)
     *out = leash.report;
 }
 
+/* The library's functions are one instruction each, whatever they cost: so the time counts too. */
 static void on_quota(lua_State *L, lua_Debug *at)
 {
     (void)at;
+    leash.quota -= QUOTA_COUNT;
     if (!leash.quota_spent) {
+        if (leash.quota > 0 && burnt_us(CLOCK_THREAD_CPUTIME_ID) <= leash.quota_until_us) return;
         leash.quota_spent = true;
+        leash.report.where[0] = '\0';
         find_author(L, leash.report.where, sizeof leash.report.where);
         lua_sethook(L, on_quota, LUA_MASKCOUNT, 1);
     }
-    lua_pushfstring(L, "%s: still running after its quota of instructions: does it loop?",
+    lua_pushfstring(L, "%s: still running after its quota of instructions or of time: does it loop?",
                     leash.report.where);
     lua_error(L);
 }
@@ -311,8 +326,10 @@ static void on_quota(lua_State *L, lua_Debug *at)
 void tg_leash_quota(lua_State *L, int instructions)
 {
     leash.quota_spent = false;
+    leash.quota = instructions;
+    leash.quota_until_us = burnt_us(CLOCK_THREAD_CPUTIME_ID) + instructions / QUOTA_RATE;
     (void)luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
-    lua_sethook(L, on_quota, LUA_MASKCOUNT, instructions);
+    lua_sethook(L, on_quota, LUA_MASKCOUNT, QUOTA_COUNT);
 }
 
 bool tg_leash_quota_end(lua_State *L)

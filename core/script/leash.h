@@ -44,14 +44,17 @@ void tg_leash_leave(struct tg_leash_report *out);
  * allocation. */
 void tg_leash_pinch(lua_State *L);
 
+/* Hangs the canary (again) and goes by what comes of it; says so in the log when it lives. */
+void tg_leash_judge(void);
+
 /* Holds every VM by the interpreter's hook, as if the canary had lived. For tests of that case. */
 void tg_leash_muffle(bool on);
 
 /* To be called before lua_close of a VM that was ever entered. */
 void tg_leash_forget(lua_State *L);
 
-/* Around the loading of a file: the JIT is off and `instructions` may run, then every further one
- * raises an error, so that no pcall of the file can hold it. Answers whether the quota was used up.
- */
+/* Around the loading of a file: the JIT is off and `instructions` may run, in a quarter of a second
+ * of processor time for each million; then every further one raises an error, so that no pcall of
+ * the file can hold it. Answers whether the quota was used up. */
 void tg_leash_quota(lua_State *L, int instructions);
 bool tg_leash_quota_end(lua_State *L);

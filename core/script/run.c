@@ -203,7 +203,7 @@ static void take_back(struct tg_run *run, uint32_t step)
 
 /* After a walk that was torn down: finds whose fault it was, silences that rule, and puts the
  * cursor where the walk goes on. A call that was cut short for another's fault is made again. */
-static void judge(struct tg_generation *generation, int rc, const struct tg_leash_report *report,
+static void judge(struct tg_generation *generation, const struct tg_leash_report *report,
                   const struct tg_err *err)
 {
     struct tgl_leash *word = generation->work.leash;
@@ -219,7 +219,7 @@ static void judge(struct tg_generation *generation, int rc, const struct tg_leas
         (void)snprintf(reason, sizeof reason, "it ran longer than %d ms",
                        generation->options.budget_ms);
         tg_generation_mute(generation, guilty, reason, report->where);
-    } else if (rc == LUA_ERRMEM || strstr(err->text, "not enough memory")) {
+    } else if (generation->vm.refused) { /* the text alone proves nothing: a rule may lie */
         guilty = tg_generation_relieve(generation, rule);
     } else {
         tg_generation_mute(generation, rule, err->text, "");
@@ -239,12 +239,13 @@ static void walk(struct tg_generation *generation)
     work->leash->cursor = 0;
     for (uint32_t round = 0; work->leash->cursor < work->count && round <= work->count; round++) {
         err.text[0] = '\0';
+        generation->vm.refused = false;
         tg_leash_enter(generation->vm.L, generation->options.budget_ms,
                        generation->options.interpreted);
         int rc = tg_vm_call(&generation->vm, beat, generation, &err);
         tg_leash_leave(&report);
         if (!rc) break;
-        judge(generation, rc, &report, &err);
+        judge(generation, &report, &err);
     }
 }
 

@@ -19,6 +19,7 @@
 #define GC_PAUSE 110 /* percent of what is in use at which the next collection starts */
 
 static const char prefix[] = "lua/";
+static int64_t lost;
 
 /* Over the cap: what is granted to a VM at work. */
 static bool is_granted(struct tg_vm *vm, size_t more)
@@ -36,10 +37,15 @@ static void *allocate(void *ud, void *block, size_t old, size_t size)
         free(block);
         return NULL;
     }
-    if (size > old && vm->used + (int64_t)(size - old) > vm->cap && !is_granted(vm, size - old))
+    if (size > old && vm->used + (int64_t)(size - old) > vm->cap && !is_granted(vm, size - old)) {
+        vm->refused = true;
         return NULL;
+    }
     void *moved = realloc(block, size);
-    if (moved) vm->used += (int64_t)size - (int64_t)old;
+    if (moved)
+        vm->used += (int64_t)size - (int64_t)old;
+    else
+        vm->refused = true;
     return moved;
 }
 
@@ -85,6 +91,13 @@ void tg_vm_fini(struct tg_vm *vm)
 {
     if (vm->L) lua_close(vm->L);
     vm->L = NULL;
+    lost += vm->used;
+    vm->used = 0;
+}
+
+int64_t tg_vm_lost(void)
+{
+    return lost;
 }
 
 int tg_vm_call(struct tg_vm *vm, lua_CFunction body, void *arg, struct tg_err *err)
