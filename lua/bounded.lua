@@ -1,9 +1,9 @@
 -- Library functions that run in C, where nothing can stop them: each is refused before it starts when it
 -- would take too long. A pattern with q quantifiers on n bytes takes about n^(q+1) steps, one that is
 -- anchored n^q, and a step at worst reads all of the pattern, a little faster than a step is made.
-local error, type, select, tostring, min = error, type, select, tostring, math.min
-local byte, find, match, gmatch, gsub, rep = string.byte, string.find, string.match,
-  string.gmatch, string.gsub, string.rep
+local error, type, select, tonumber, tostring, min, huge = error, type, select, tonumber, tostring, math.min, math.huge
+local byte, find, match, gmatch, gsub, rep, sub = string.byte, string.find, string.match,
+  string.gmatch, string.gsub, string.rep, string.sub
 local concat, insert, remove = table.concat, table.insert, table.remove
 
 local STEPS = 1e6 -- of a pattern match: at most some ten milliseconds
@@ -82,8 +82,49 @@ function bounded.string.gmatch(s, pattern)
   return gmatch(s, pattern)
 end
 
+-- What a callback's answer puts in the place of `whole`.
+local function answer(value, whole)
+  if not value then return whole end
+  local kind = type(value)
+  if kind ~= "string" and kind ~= "number" then
+    error("string.gsub: a text is expected as replacement, not a " .. kind, 4)
+  end
+  return value
+end
+
+-- gsub with a callback, in Lua: C would call it on the machine's stack, which ends the process when a
+-- callback calls gsub again and again.
+local function gsub_by(s, pattern, with, max)
+  local out, n, count, at, anchored = {}, 0, 0, 1, byte(pattern) == 94
+  local function take(first, last, ...)
+    if not first then return end
+    local whole = sub(s, first, last)
+    count = count + 1
+    out[n + 1] = sub(s, at, first - 1)
+    if select("#", ...) > 0 then
+      out[n + 2] = answer(with(...), whole)
+    else
+      out[n + 2] = answer(with(whole), whole)
+    end
+    n = n + 2
+    if last < first then -- an empty match: the byte behind it stays
+      n = n + 1
+      out[n] = sub(s, first, first)
+      last = first
+    end
+    at = last + 1
+    return true
+  end
+  repeat until count >= max or at > #s + 1 or not take(find(s, pattern, at)) or anchored
+  out[n + 1] = sub(s, at)
+  return concat(out), count
+end
+
 function bounded.string.gsub(s, pattern, with, n)
   prove("string.gsub", s, pattern, true)
+  if type(with) == "function" then
+    return gsub_by(text_of(s, "string.gsub"), text_of(pattern, "string.gsub"), with, tonumber(n) or huge)
+  end
   if type(with) == "string" and (#text_of(s, "string.gsub") + 1) * #with > 64 * BYTES then
     error("string.gsub: the result may be too long", 2)
   end

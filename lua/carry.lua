@@ -37,7 +37,10 @@ return function(rt)
     if rule.version == from then return data end
     if not rule.migrate then return nil end
     local good, new = pcall(rule.migrate, data)
-    if not good then error(('%s: rule "%s": migrate: %s'):format(rule.where, rule.name, tostring(new)), 0) end
+    if not good then
+      collectgarbage() -- the sentence below needs room when it was the memory
+      error(('%s: rule "%s": migrate: %s'):format(rule.where, rule.name, tostring(new):sub(1, 1000)), 0)
+    end
     if type(new) ~= "table" then
       error(('%s: rule "%s": migrate must return a table'):format(rule.where, rule.name), 0)
     end

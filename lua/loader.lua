@@ -43,7 +43,10 @@ return function(rt)
     local chunk, why = loadstring(file.text, "@" .. file.name)
     if not chunk then error(why, 0) end
     local env = sandbox.environment(file)
-    return rules_of(file, (setfenv(chunk, env)())), env
+    file.loading = true
+    local result = setfenv(chunk, env)()
+    file.loading = false
+    return rules_of(file, result), env
   end
 
   -- Runs a file. `builtin`: only its snapshot rule is wanted, for sets that have none.

@@ -30,6 +30,15 @@ return function(rt)
     if type(settings) ~= "table" then error("the rules' settings are no JSON object", 0) end
   end
 
+  -- Words that declare something are for the loading of their file: a rule that says them later would
+  -- change the set under the others.
+  local function declares(file, word, f)
+    return function(...)
+      if not file.loading then error(word .. ": only while its file is loaded, outside of all functions", 2) end
+      return f(...)
+    end
+  end
+
   local function option_of(file)
     local own = settings[file.stem]
     if file.copied then own = file.settings end
@@ -95,15 +104,16 @@ return function(rt)
     end
     env.log = file.copied and function() end or std.log_of(file.name)
     env.print = env.log
-    env.option = option_of(file)
-    env.rule = rt.rule.word(file)
-    env.expect, env.nothing, env.any, env.including = expect.word(file), expect.nothing, expect.any, expect.including
-    env.envelope = function(spec)
+    env.option = declares(file, "option", option_of(file))
+    env.rule = declares(file, "rule", rt.rule.word(file))
+    env.expect = declares(file, "expect", expect.word(file))
+    env.nothing, env.any, env.including = expect.nothing, expect.any, expect.including
+    env.envelope = declares(file, "envelope", function(spec)
       file.enveloped = true
       if file.copied then return end
       local info = debug.getinfo(2, "Sl")
       rt.envelope.declare(spec, info.short_src .. ":" .. info.currentline)
-    end
+    end)
     local known = {}
     for name in pairs(env) do
       known[#known + 1] = name

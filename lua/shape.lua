@@ -72,7 +72,7 @@ return function(rt)
   function compiler:op(code, source, field, text)
     text = text or ""
     local at = work.op(work, self.id, codes[code], sources[source or "NOW"], field or 0, text, #text)
-    if at < 0 then error("not enough memory", 0) end
+    if at < 0 then fail("payload", "it has more than 4096 steps or 256 KiB of text, or there is no memory") end
     self.last = at
     return at
   end

@@ -30,7 +30,7 @@ static bool ask(struct asking *asking, lua_CFunction body, uint32_t rule)
     tg_leash_leave(&report);
     if (!rc && !report.rung) return true;
     if (report.pinched || (rc == LUA_ERRMEM && generation->vm.refused)) {
-        (void)tg_generation_relieve(generation, rule);
+        (void)tg_generation_relieve(generation, rule, true);
     } else if (report.rung) {
         tg_generation_mute(generation, rule, "it ran longer than rules.budget_ms", report.where);
     } else {

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOAD_QUOTA 1000000 /* instructions of one file */
+#define LOAD_QUOTA 1000000    /* instructions of one file */
+#define FINISH_QUOTA 10000000 /* of compiling all shapes */
 
 /* One call of an entry of boot.lua while the set is being built. */
 struct building {
@@ -109,7 +110,11 @@ static int load_files(struct tg_generation *generation, const struct tg_ruleset 
             (void)tg_fail(err, TG_EINVAL, "%s: %s", building.file->name, why.text);
         }
     }
-    if (!rc) rc = tg_vm_call(&generation->vm, finish, &building, err);
+    if (!rc) {
+        tg_leash_quota(generation->vm.L, FINISH_QUOTA);
+        rc = tg_vm_call(&generation->vm, finish, &building, err);
+        if (tg_leash_quota_end(generation->vm.L) && !rc) rc = LUA_ERRRUN;
+    }
     tg_ruleset_fini(&builtin);
     return rc ? -TG_EINVAL : 0;
 }

@@ -115,6 +115,7 @@ struct tg_generation {
     struct tgl_step *steps;
     uint8_t *verdicts; /* of the steps */
     uint32_t steps_count, steps_cap;
+    uint32_t pinched_step;  /* the last in which the memory ran out */
     struct tg_trace *trace; /* the engine's; NULL: nothing is traced */
     struct tg_faults faults;
     uint64_t speaking;        /* the traced event that is being emitted */
@@ -178,6 +179,9 @@ void tg_generation_fault(struct tg_generation *generation, uint32_t rule, const 
                          const char *text);
 
 /* After the memory ran out in a call of `rule`: collects, finds the rule that holds most of what is
- * left (or, when little is left, takes the one that asked), mutes it, drops what it holds, and
- * answers its index. */
-uint32_t tg_generation_relieve(struct tg_generation *generation, uint32_t rule);
+ * left, mutes it, drops what it holds, and answers its index. When little is left, the call that
+ * asked may only have come last after another's garbage: TG_NO_RULE, or, when it is `sure` (it has
+ * happened again at once), that rule. */
+uint32_t tg_generation_relieve(struct tg_generation *generation, uint32_t rule, bool sure);
+
+#define TG_NO_RULE UINT32_MAX

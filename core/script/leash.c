@@ -318,7 +318,8 @@ static void on_quota(lua_State *L, lua_Debug *at)
         find_author(L, leash.report.where, sizeof leash.report.where);
         lua_sethook(L, on_quota, LUA_MASKCOUNT, 1);
     }
-    lua_pushfstring(L, "%s: still running after its quota of instructions or of time: does it loop?",
+    lua_pushfstring(L,
+                    "%s: still running after its quota of instructions or of time: does it loop?",
                     leash.report.where);
     lua_error(L);
 }

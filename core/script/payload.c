@@ -104,7 +104,7 @@ static int by_name(const void *a, const void *b)
 static bool write_object(struct writer *writer, int index)
 {
     lua_State *L = writer->L;
-    size_t n = 0, cap = 0;
+    size_t n = 0, cap = 0, bytes = 0;
     const char **names = NULL;
     bool good = true;
     for (lua_pushnil(L); good && lua_next(L, index); lua_pop(L, 1)) {
@@ -121,7 +121,10 @@ static bool write_object(struct writer *writer, int index)
         size_t len;
         names[n] = lua_tolstring(L, -2, &len);
         writer->path[writer->depth - 1].key = names[n];
+        bytes += len;
         if (strlen(names[n++]) != len) good = refuse(writer, "has a zero byte in its name");
+        if (good && bytes > writer->bounds->bytes)
+            good = refuse(writer, "is over the bound of a payload");
     }
     if (!good) {
         free(names);

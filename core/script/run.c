@@ -213,14 +213,16 @@ static void judge(struct tg_generation *generation, const struct tg_leash_report
     generation->verdicts[cursor] = TGL_STOPPED;
     if (report->rung && report->cursor < generation->steps_count)
         guilty = generation->steps[report->cursor].rule;
+    bool second = generation->pinched_step == cursor;
     if (report->pinched) {
-        guilty = tg_generation_relieve(generation, guilty);
+        generation->pinched_step = cursor;
+        guilty = tg_generation_relieve(generation, guilty, second);
     } else if (report->rung) {
         (void)snprintf(reason, sizeof reason, "it ran longer than %d ms",
                        generation->options.budget_ms);
         tg_generation_mute(generation, guilty, reason, report->where);
     } else if (generation->vm.refused) { /* the text alone proves nothing: a rule may lie */
-        guilty = tg_generation_relieve(generation, rule);
+        guilty = tg_generation_relieve(generation, rule, true);
     } else {
         tg_generation_mute(generation, rule, err->text, "");
     }
@@ -237,7 +239,10 @@ static void walk(struct tg_generation *generation)
     work->count = generation->steps_count;
     work->account = UINT32_MAX;
     work->leash->cursor = 0;
-    for (uint32_t round = 0; work->leash->cursor < work->count && round <= work->count; round++) {
+    generation->pinched_step = UINT32_MAX;
+    /* Each round ends a step, gives it its second chance, or mutes a rule. */
+    uint32_t rounds = 2 * work->count + generation->rules_count;
+    for (uint32_t round = 0; work->leash->cursor < work->count && round <= rounds; round++) {
         err.text[0] = '\0';
         generation->vm.refused = false;
         tg_leash_enter(generation->vm.L, generation->options.budget_ms,

@@ -36,6 +36,7 @@ int tg_shape_add(struct tg_shape *shape, int code, int source, int field, const 
     const struct tg_entity *entity = tg_shape_entity(source);
     if (code < 0 || code >= TG_SHAPE_CODES || !entity || field < 0 || field >= entity->count)
         return -TG_EINVAL;
+    if (shape->count == TG_SHAPE_OPS || shape->text.len + len > TG_SHAPE_TEXT) return -TG_ELIMIT;
     if (shape->count == shape->cap) {
         uint32_t cap = shape->cap ? shape->cap * 2 : 16;
         struct tg_shape_op *ops = realloc(shape->ops, cap * sizeof *ops);

@@ -65,7 +65,11 @@ struct tg_shape_scene {
 /* The entity whose fields a source has, NULL when there is no such source. */
 const struct tg_entity *tg_shape_entity(int source);
 
-/* Adds a step; its index, or -TG_EINVAL (no such code, source or field), -TG_ENOMEM. */
+/* Bounds of a shape: tables that share parts can name more of them than any memory holds. */
+#define TG_SHAPE_OPS 4096
+#define TG_SHAPE_TEXT 262144 /* bytes of names and constants */
+
+/* Adds a step; its index, or -TG_EINVAL (no such code, source or field), -TG_ELIMIT, -TG_ENOMEM. */
 int tg_shape_add(struct tg_shape *shape, int code, int source, int field, const char *text,
                  size_t len);
 

@@ -114,7 +114,7 @@ static int drop(lua_State *L)
     return 0;
 }
 
-uint32_t tg_generation_relieve(struct tg_generation *generation, uint32_t rule)
+uint32_t tg_generation_relieve(struct tg_generation *generation, uint32_t rule, bool sure)
 {
     struct tg_vm *vm = &generation->vm;
     struct weighing weighing = {.entry = generation->entries.heaviest, .rule = (int)rule};
@@ -134,6 +134,8 @@ uint32_t tg_generation_relieve(struct tg_generation *generation, uint32_t rule)
         (void)luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
         tg_vm_collect(vm);
         vm->cap /= SEARCH_ROOM;
+    } else if (!sure) {
+        return TG_NO_RULE;
     }
     tg_generation_mute(generation, (uint32_t)weighing.rule, reason, "");
     return (uint32_t)weighing.rule;

@@ -1,8 +1,12 @@
 local ffi = require("ffi")
 local rules = require("support.rules")
 
--- Rules that mean harm, and what must be left standing after each: the other rules, in the same tick, on
--- all accounts, with their events in order.
+ffi.cdef([[
+int pthread_sigmask(int how, const void *set, void *old);
+void tg_leash_judge(void);
+]])
+
+-- What is done about rules that mean harm. (That it is done, whatever they try: script_hostile_spec.)
 describe("a hostile rule", function()
   local folder, engine, account, other
 
@@ -18,7 +22,7 @@ describe("a hostile rule", function()
   end)
 
   local function detect(body)
-    folder:write("a.lua", 'local n, t, s = 0, {}, "x"\nreturn rule "bad" { watch = { "balance" }, detect = '
+    folder:write("a.lua", 'local n = 0\nreturn rule "bad" { watch = { "balance" }, detect = '
       .. "function(now, was, memory)\n" .. body .. "\nend }")
     assert(engine:load())
     local good = {}
@@ -33,31 +37,7 @@ describe("a hostile rule", function()
     assert.is_true(#engine:run(account:poll({ balance = 4 })) >= 1)
   end
 
-  describe("that never comes back is stopped and muted:", function()
-    local loops = {
-      ["an empty loop"] = "while true do end",
-      ["a compiled loop"] = "while true do n = n + 1 end",
-      ["a loop inside pcall"] = "pcall(function() while true do n = n + 1 end end)",
-      ["a loop around pcall"] = "while true do pcall(function() while true do n = n + 1 end end) end",
-      ["a loop of pcalls of errors"] = "while true do pcall(error) end",
-      ["recursion without end inside pcall"] = "local function f() return f() end pcall(f) return f()",
-      ["a loop over fields"] = "while true do n = n + now.equity end",
-      ["a loop over texts"] = "while true do s = now.currency .. n % 10 end",
-      ["a loop over positions"] = "while true do for p in now:positions() do n = n + p.volume end end",
-      ["a sort that compares without end"] = "for i = 1, 1e4 do t[i] = i end table.sort(t, function(a, b) "
-        .. "while true do n = n + 1 end end)",
-      ["a gsub callback"] = 's:gsub(".", function() while true do n = n + 1 end end)',
-      ["a goto"] = "::top:: n = n + 1 goto top",
-      ["a repeat that allocates"] = "repeat t = { t and 1 } until false",
-    }
-    for name, body in pairs(loops) do
-      it(name, function()
-        detect(body)
-        assert.is_true(engine:rule("bad").muted)
-        assert.equal(0, engine:rule("bad").events)
-      end)
-    end
-
+  describe("that never comes back is stopped and muted", function()
     it("and the log names the line", function()
       folder:write("a.lua", 'return rule "bad" { watch = { "balance" }, detect = function()\nwhile true do\nend\nend }')
       assert(engine:load())
@@ -112,20 +92,6 @@ describe("a hostile rule", function()
     assert.equal(2, #engine:run(account:poll({ balance = 201 })))
   end)
 
-  local throws = {
-    ["a table"] = "error({})", ["a table within pcall"] = "pcall(error, {}) error(nil)", ["nothing"] = "error()",
-    ["a view"] = "error(now)", ["a function"] = "error(function() end)", ["true"] = "error(true)",
-    ["from a stack that is too deep"] = "local function f() return 1 + f() end f()",
-    ["an index of nil"] = "local x = nil; return x.y", ["a misspelt field"] = "return now.margin_levle",
-  }
-  for name, body in pairs(throws) do
-    it("that throws " .. name .. " is a fault and no more", function()
-      detect(body)
-      assert.is_false(engine:rule("bad").muted)
-      assert.is_true(engine:rule("bad").faults > 0)
-    end)
-  end
-
   it("is told its mistakes in its own words", function()
     folder:write("a.lua", 'return rule "bad" { watch = { "balance" }, detect = function(now)\n'
       .. 'return now.margin_levle end }')
@@ -135,21 +101,6 @@ describe("a hostile rule", function()
   end)
 
   describe("that eats memory", function()
-    it("in one call is stopped and muted", function()
-      detect("while true do t[#t + 1] = { n } end")
-      assert.is_true(engine:rule("bad").muted)
-    end)
-
-    it("by one text is stopped", function()
-      detect("while true do s = s .. s end")
-      assert.is_true(engine:rule("bad").muted)
-    end)
-
-    it("and swallows the errors is stopped", function()
-      detect("while true do pcall(function() while true do t[#t + 1] = { n } end end) end")
-      assert.is_true(engine:rule("bad").muted)
-    end)
-
     it("a little at each poll is found out, and the innocent who asks last is not blamed", function()
       folder:write("a.lua", [[return rule "hog" { watch = { "balance" }, detect = function(now, was, memory)
         for i = 1, 10 do memory[#memory + 1] = ("x"):rep(20000) .. #memory .. now.balance end
@@ -171,77 +122,6 @@ describe("a hostile rule", function()
     end)
   end)
 
-  describe("cannot reach", function()
-    local names = {
-      "io", "os", "ffi", "debug", "require", "package", "jit", "load", "loadstring", "loadfile", "dofile", "_G",
-      "getfenv", "setfenv", "getmetatable", "setmetatable", "rawget", "rawset", "rawequal", "rawlen", "newproxy", "xpcall",
-      "coroutine", "collectgarbage", "gcinfo", "module", "arg", "native", "work",
-    }
-    for _, name in ipairs(names) do
-      it(name, function()
-        folder:write("a.lua", ('return rule "x" { watch = { "balance" }, payload = { b = const(%s == nil) } }'):format(name))
-        local good, why = engine:load()
-        assert.is_nil(good)
-        assert.truthy(why:find(('a.lua:1: no name "%s"'):format(name), 1, true), why)
-      end)
-    end
-
-    local attempts = {
-      ["string.dump"] = "return { it = string.dump == nil }",
-      ["the functions of other files"] = "string.upper = nil table.insert = nil return { it = true }",
-      ["the methods of texts"] = 'return { it = not pcall(function() ("x").rep = nil; ("x").new = 1 end) }',
-      ["chance"] = "return { it = math.random == nil }",
-      ["a view's members to write them"] = "return { it = not pcall(function() now._balance = 5 end) "
-        .. "and not pcall(function() now.balance = 5 end) and now.balance == 1 or now.balance == 2 }",
-      ["what lies behind a view"] = "return { it = not pcall(function() return now[1] end) and "
-        .. "not pcall(function() return now + 1 end) and not pcall(function() return #now end) }",
-      ["the iterator with a state of its own"] = "local f, v = now:positions() return { it = not pcall(f) and "
-        .. "not pcall(f, v, { _index = -9 }) and not pcall(f, v, 3) and not pcall(f, { _stay = 1 }) "
-        .. "and not pcall(now.positions, { _stay = 1 }) and f(v) == nil }",
-      ["the shared metatable of texts"] = 'return { it = ("x").__index == nil and ("x").dump == nil }',
-      ["a view's fields by number or table"] = "return { it = not pcall(function() return now[{}] end) and "
-        .. "not pcall(function() return now[0] end) and not pcall(function() return was[2^40] end) }",
-    }
-    for name, body in pairs(attempts) do
-      it(name, function()
-        folder:write("a.lua", 'return rule "bad" { watch = { "balance" }, detect = function(now, was)\n' .. body .. "\nend }")
-        assert(engine:load())
-        local events = engine:run(account:poll({ balance = 1 }))
-        assert.equal('{"it":true}', events[1].payload)
-        assert.equal('{"balance":1.00}', events[2].payload)
-      end)
-    end
-
-    it("a neighbour's globals", function()
-      folder:write("a.lua", 'secret = 5 string.upper = nil return rule "a" { watch = { "equity" } }')
-      folder:write("b.lua", 'return rule "b" { watch = { "equity" }, payload = { u = const(("x"):upper()), '
-        .. "up = const(string.upper ~= nil), s = const(pcall(function() return secret end)) } }")
-      assert(engine:load())
-      assert.equal('{"s":false,"u":"X","up":true}', engine:run(account:poll({ equity = 1 }))[2].payload)
-    end)
-  end)
-
-  describe("is refused a C function that would not come back:", function()
-    local calls = {
-      ["a pattern with many quantifiers"] = '(("a"):rep(30)):find(("a?"):rep(30) .. "b")',
-      ["a lazy pattern"] = '(("x"):rep(60000)):match(".-.-.-b")',
-      ["a hostile gsub"] = '(("x"):rep(60000)):gsub("x*x*y", "")',
-      ["a hostile gmatch"] = '(("x"):rep(60000)):gmatch(".-b.-c")',
-      ["a hostile %b"] = '(("("):rep(60000)):find("%b()%b()")',
-      ["a rep bomb"] = '("x"):rep(1e9)', ["a rep of nothing"] = '#(""):rep(1e15) == 0 and error("fine")',
-      ["a rep with a separator"] = '("x"):rep(1e5, "yyyyyyyy")', ["a rep of infinity"] = '("x"):rep(math.huge)',
-      ["a sort of a big table"] = "(function() for i = 1, 1e5 do t[i] = -i end table.sort(t) end)()",
-      ["a plain find on a long text"] = '(("x"):rep(60000)):find(("x"):rep(30000) .. "y", 1, true)',
-    }
-    for name, call in pairs(calls) do
-      it(name, function()
-        detect("return { it = " .. call .. " }")
-        assert.is_false(engine:rule("bad").muted)
-        assert.is_true(engine:rule("bad").faults > 0)
-      end)
-    end
-  end)
-
   it("may use the library in ordinary ways", function()
     folder:write("a.lua", [[return rule "bad" { watch = { "balance" }, detect = function(now)
       local t = { 3, 1, 2 }
@@ -257,38 +137,6 @@ describe("a hostile rule", function()
     assert.equal('{"b":2,"c":"up","d":"down","f":"0.33","g":"a_b","j":"[1,{\\"a\\":\\"b\\"}]","k":{"currency":"USD",'
       .. '"leverage":100},"m":"GOLD","now":1,"p":25,"r":2.35,"s":"3-2-1","t":"1970-01-01T00:00:00.000Z","u":"x,x,x"}',
       engine:run(account:poll({ balance = 1 }))[1].payload)
-  end)
-
-  describe("has its payload dropped, with the path, when it", function()
-    local payloads = {
-      { "is not a number", "{ a = { b = 0 / 0 } }", "payload.a.b is not a number (NaN)" },
-      { "is infinite", "{ list = { 1, 1 / 0 } }", "payload.list[2] is infinite" },
-      { "has a function", "{ f = print }", "payload.f is a function" },
-      { "has a view", "{ account = now }", "payload.account is a view" },
-      { "is a cycle", "(function() local x = {} x.x = x return x end)()", "is nested more than 16 deep, or within itself" },
-      { "mixes a list and names", "{ a = { 1, b = 2 } }", "payload.a is neither a list nor a table of names" },
-      { "has a hole", "{ a = { 1, nil, nil, 4 } }", "payload.a is neither a list" },
-      { "is too big", '(function() local x = {} for i = 1, 2000 do x[i] = ("y"):rep(40) end return { x = x } end)()',
-        "over the bound of a payload" },
-      { "has a text that is too big", '{ x = ("y"):rep(65536) .. "y" }', "payload.x is over the bound of a payload" },
-      { "names what is the gateway's", '{ type = "x" }', "payload.type: that name is the gateway's own" },
-      { "is no table", '"text"', "payload is a string, a table is expected" },
-      { "is a list", "{ 1, 2 }", "payload is a list" },
-      { "has a zero byte in a name", '{ ["a\\0b"] = 1 }', "zero byte" },
-    }
-    for _, case in ipairs(payloads) do
-      it(case[1], function()
-        folder:write("a.lua", 'return rule "bad" { watch = { "balance" }, payload = function(now) return ' .. case[2]
-          .. " end }")
-        assert(engine:load())
-        local events
-        local log = rules.logged(function() events = engine:run(account:poll({ balance = 1 })) end)
-        assert.equal(1, #events)
-        assert.truthy(log:find(case[3], 1, true), log)
-        assert.truthy(log:find("a.lua:1", 1, true), log)
-        assert.equal(1, engine:rule("bad").faults)
-      end)
-    end
   end)
 
   it("cannot flood: events per account and poll are bounded and counted", function()
@@ -322,21 +170,27 @@ describe("a hostile rule", function()
     assert.is_true(engine:status().preemption)
   end)
 
-  describe("where the bell cannot be rung is stopped by the interpreter:", function()
-    before_each(function() rules.C.tg_leash_muffle(true) end)
-    after_each(function() rules.C.tg_leash_muffle(false) end)
-
-    for name, body in pairs({
-      ["a loop"] = "while true do n = n + 1 end",
-      ["a loop around pcall"] = "while true do pcall(function() while true do n = n + 1 end end) end",
-      ["a memory bomb"] = "while true do t[#t + 1] = { n } end",
-    }) do
-      it(name, function()
-        detect(body)
-        assert.is_true(engine:rule("bad").muted)
-        assert.is_false(engine:status().preemption)
-      end)
+  -- The canary is tried again with the bell's signal held back, as on a machine where it does not work.
+  it("is held by the interpreter when the canary lives, and the log and the status say so", function()
+    local BELL, BLOCK, UNBLOCK = 34 + 5, 0, 1
+    local signals = ffi.new("uint64_t[16]")
+    signals[0] = bit.lshift(1ULL, BELL - 1)
+    assert(ffi.C.pthread_sigmask(BLOCK, signals, nil) == 0)
+    local log = rules.logged(rules.C.tg_leash_judge)
+    assert(ffi.C.pthread_sigmask(UNBLOCK, signals, nil) == 0)
+    assert.truthy(log:find('"level":"error","module":"rules","event":"canary_lived"', 1, true), log)
+    assert.is_false(engine:status().preemption)
+    local function hang(balance)
+      folder:write("a.lua", 'local n = ' .. balance .. ' return rule "bad" { watch = { "balance" }, detect = function() '
+        .. "while true do n = n + 1 end end }")
+      assert(engine:load())
+      assert.equal(1, #engine:run(account:poll({ balance = balance })))
+      assert.is_true(engine:rule("bad").muted)
     end
+    hang(1)
+    assert.equal("", rules.logged(rules.C.tg_leash_judge))
+    assert.is_true(engine:status().preemption)
+    hang(2)
   end)
 
   it("is stopped again and again without harm", function()
