@@ -107,7 +107,8 @@ return function(rt)
     env.option = declares(file, "option", option_of(file))
     env.rule = declares(file, "rule", rt.rule.word(file))
     env.expect = declares(file, "expect", expect.word(file))
-    env.nothing, env.any, env.including = expect.nothing, expect.any, expect.including
+    env.including = declares(file, "including", expect.including)
+    env.nothing, env.any = expect.nothing, expect.any
     env.envelope = declares(file, "envelope", function(spec)
       file.enveloped = true
       if file.copied then return end

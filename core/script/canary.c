@@ -9,12 +9,12 @@
 
 #define BUDGET_MS 5
 
-/* The loop ends by itself, late, so that a leash that does not hold costs a second and not the
- * process. What pcall catches must not keep it alive. */
+/* The loop ends by itself, late, so that a leash that does not hold costs half a second and not the
+ * process, which the leash ends after five. What pcall catches must not keep it alive. */
 static const char loop[] = "local n = 0\n"
                            "for _ = 1, 40 do\n"
                            "  pcall(function()\n"
-                           "    for i = 1, 2e7 do\n"
+                           "    for i = 1, 2e6 do\n"
                            "      n = n + i % 7\n"
                            "    end\n"
                            "  end)\n"

@@ -147,6 +147,9 @@ static int list(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
+    if (lua_getmetatable(L, 1) && !tg_payload_is_list(L, 1))
+        return luaL_error(L, "list: a table of the rule's own is expected");
+    lua_settop(L, 1);
     tg_payload_mark_list(L, 1);
     return 1;
 }

@@ -65,6 +65,16 @@ static bool write_number(struct writer *writer, double value)
     return true;
 }
 
+bool tg_payload_is_list(lua_State *L, int index)
+{
+    if (!lua_getmetatable(L, index)) return false;
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&list_mark);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    bool marked = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return marked;
+}
+
 /* How a table is written: the length of a list, or -1 for an object, or -2 when it is neither. */
 static int length_of_list(lua_State *L, int index)
 {
@@ -85,14 +95,7 @@ static int length_of_list(lua_State *L, int index)
     if (names) return seen ? -2 : -1;
     if (seen != n) return -2;
     if (n) return (int)n;
-    bool marked = false;
-    if (lua_getmetatable(L, index)) {
-        lua_pushlightuserdata(L, (void *)(uintptr_t)&list_mark);
-        lua_rawget(L, LUA_REGISTRYINDEX);
-        marked = lua_rawequal(L, -1, -2);
-        lua_pop(L, 2);
-    }
-    return marked ? 0 : -1;
+    return tg_payload_is_list(L, index) ? 0 : -1;
 }
 
 static int by_name(const void *a, const void *b)

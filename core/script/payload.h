@@ -22,6 +22,9 @@ struct tg_payload_bounds {
 bool tg_payload_write(lua_State *L, int index, const struct tg_payload_bounds *bounds,
                       struct tg_buf *out, struct tg_err *err);
 
+/* Whether the table at that index was marked. */
+bool tg_payload_is_list(lua_State *L, int index);
+
 /* Marks the table at `index` as a list, so that it is `[]` when it is empty. */
 void tg_payload_mark_list(lua_State *L, int index);
 

@@ -17,6 +17,8 @@ local cases = {
   { "a metatable through an error", "local _, e = pcall(error, const(1)) return { it = not pcall(function() return e.kind.x end) }" },
   { "the kind behind a mark", "local m = const(1) return { it = m.kind == nil and m.__metatable == nil }" },
   { "the marks of others", "return { it = not pcall(function() list(list) end) and not pcall(list, 'x') }" },
+  { "the words of examples", "return { it = not pcall(list, any) and not pcall(list, nothing) and not pcall(including, {}) "
+    .. "and not pcall(expect, 'bad') }" },
   { "the environment through a level", "return { it = not pcall(function() return getfenv(1) end) and not pcall(function() return _G end) }" },
   { "what pcall is given to call", "return { it = not pcall(pcall) and not pcall(nil) and not pcall({}) }" },
   { "a coroutine by another name", "return { it = not pcall(function() return coroutine.wrap end) }" },
