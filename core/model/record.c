@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* A field's "not known". VOLUME has none: a position without a volume is no position. */
-static void blank(const struct tg_entity *entity, void *record)
+void tg_entity_blank(const struct tg_entity *entity, void *record)
 {
     memset(record, 0, entity->size);
     for (int i = 0; i < entity->count; i++) {
@@ -28,27 +28,27 @@ static void blank(const struct tg_entity *entity, void *record)
 
 void tg_account_blank(struct tgl_account *account)
 {
-    blank(&tg_account_entity, account);
+    tg_entity_blank(&tg_account_entity, account);
 }
 
 void tg_position_blank(struct tgl_position *position)
 {
-    blank(&tg_position_entity, position);
+    tg_entity_blank(&tg_position_entity, position);
 }
 
 void tg_order_blank(struct tgl_order *order)
 {
-    blank(&tg_order_entity, order);
+    tg_entity_blank(&tg_order_entity, order);
 }
 
 void tg_deal_blank(struct tgl_deal *deal)
 {
-    blank(&tg_deal_entity, deal);
+    tg_entity_blank(&tg_deal_entity, deal);
 }
 
 void tg_moment_blank(struct tgl_moment *moment)
 {
-    blank(&tg_moment_entity, moment);
+    tg_entity_blank(&tg_moment_entity, moment);
 }
 
 void tg_records_clear(struct tg_records *records)

@@ -69,6 +69,11 @@ enum tg_order_field {
 };
 #define TG_ORDER_BIT(name) (UINT64_C(1) << TG_ORDER_AT_##name)
 
+struct tg_entity;
+
+/* A record of any entity in which nothing is known; there must be room for it. */
+void tg_entity_blank(const struct tg_entity *entity, void *record);
+
 /* Records in which nothing is known: every nullable field null, `currency_digits` 2. */
 void tg_account_blank(struct tgl_account *account);
 void tg_position_blank(struct tgl_position *position);

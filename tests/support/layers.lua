@@ -2,7 +2,7 @@
 -- may be. Pure, so that a spec can feed them bad samples; `files` is the only part that looks at the disk.
 local layers = {}
 
--- What each folder may include beside itself. The five of the third layer never include each other.
+-- What each folder may include beside itself. The six of the third layer never include each other.
 layers.below = {
   base = {},
   model = { "base" },
@@ -11,7 +11,8 @@ layers.below = {
   source = { "base", "model" },
   auth = { "base", "model" },
   stream = { "base", "model" },
-  app = { "base", "model", "script", "net", "source", "auth", "stream" },
+  record = { "base", "model" },
+  app = { "base", "model", "script", "net", "source", "auth", "stream", "record" },
 }
 
 layers.lines_maximum = 500
