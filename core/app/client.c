@@ -217,8 +217,7 @@ int tg_client_open(struct tg_gateway *gateway, const struct tg_client_start *sta
     tg_info("client", "connected", tg_s("connection", client->id),
             tg_s("account", client->watch->account->id), tg_s("subject", client->identity.subject),
             tg_s("address", client->address));
-    tg_script_tell(gateway->script, client->watch->account, "client_connected",
-                   client->identity.subject);
+    tg_events_client(gateway, client->watch, true, client->identity.subject);
     return 0;
 }
 
@@ -255,12 +254,11 @@ void tg_client_closed(void *ctx, struct tg_conn *conn, int code)
     gateway->clients_count--;
     tg_tally_remove(&gateway->subjects, client->identity.subject);
     tg_tally_remove(&gateway->addresses, client->address);
-    struct tg_account *account = client->watch->account;
     char subject[257];
     (void)snprintf(subject, sizeof subject, "%s", client->identity.subject);
     tg_session_free(client->session);
     client->session = NULL;
-    tg_script_tell(gateway->script, account, "client_disconnected", subject);
+    tg_events_client(gateway, client->watch, false, subject);
     client_free(client);
 }
 

@@ -67,6 +67,11 @@ static int run(const struct tg_command *command, const struct tg_args *args)
     struct tg_config *config = tg_command_config(args);
     if (!config) return TG_EXIT_FAULT;
     int code = TG_EXIT_DONE;
+    const char *record = tg_args_get(args, "record");
+    if (record && tg_config_record(config, record)) {
+        tg_config_free(config);
+        return tg_command_failed(command, TG_EXIT_RUNTIME, "out of memory");
+    }
     open_log(config);
     if (!config->file && introduce(config, &err))
         code = tg_command_failed(command, TG_EXIT_FAULT, err.text);
@@ -77,6 +82,7 @@ static int run(const struct tg_command *command, const struct tg_args *args)
 
 static const struct tg_option options[] = {
     {.name = "config", .value = "FILE", .help = "the configuration, such as gateway.lua"},
+    {.name = "record", .value = "FOLDER", .help = "keep what is polled there, for replay"},
     {.name = NULL},
 };
 

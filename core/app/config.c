@@ -27,6 +27,11 @@ static bool replace(char **text, const char *with)
     return *text != NULL;
 }
 
+int tg_config_record(struct tg_config *config, const char *path)
+{
+    return replace(&config->record.path, path) ? 0 : -TG_ENOMEM;
+}
+
 /* The demonstration: what the defaults are, but on loopback, simulated, and with the key that this
  * user's other commands find, too. */
 static int demonstrate(struct tg_config *config, struct tg_buf *why)

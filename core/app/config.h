@@ -103,6 +103,12 @@ struct tg_config {
         int handshake_seconds, idle_seconds, close_seconds, drain_seconds;
     } limits;
     struct {
+        char *path; /* NULL: nothing is recorded */
+        char **accounts;
+        int accounts_count; /* 0: all */
+        int file_mb, total_mb, min_free_mb, buffer_mb, flush_seconds, retry_seconds;
+    } record;
+    struct {
         char *level, *format;
     } log;
 };
@@ -118,6 +124,9 @@ int tg_config_read(const char *path, struct tg_config **out, struct tg_buf *why)
 
 /* The same with the first fault alone as one sentence, which says how many more there are. */
 int tg_config_load(const char *path, struct tg_config **out, struct tg_err *err);
+
+/* Sets record.path. 0 or -TG_ENOMEM. */
+int tg_config_record(struct tg_config *config, const char *path);
 
 /* The source of accounts that nothing sends elsewhere: the only one, or the one that is called
  * "main". Its index, or -1 when there are several and none has that name. */

@@ -114,6 +114,16 @@ static void check_clients(struct tg_config_reader *reader)
               c->limits.head_bytes);
 }
 
+static void check_record(struct tg_config_reader *reader)
+{
+    const struct tg_config *c = reader->config;
+    if (c->record.total_mb < 2 * c->record.file_mb)
+        FAULT("record.total_mb", "expected at least twice record.file_mb (%d)", c->record.file_mb);
+    if (!c->record.path && tg_config_is_given(reader, "record") &&
+        !tg_config_is_given(reader, "record.path"))
+        FAULT("record.path", "this is required in record and missing");
+}
+
 void tg_config_check(struct tg_config_reader *reader)
 {
     check_listeners(reader);
@@ -121,4 +131,5 @@ void tg_config_check(struct tg_config_reader *reader)
     check_accounts(reader);
     check_auth(reader);
     check_clients(reader);
+    check_record(reader);
 }

@@ -165,6 +165,23 @@ static const struct tg_config_field limits_fields[] = {
     END,
 };
 
+static const struct tg_config_field record_fields[] = {
+    PATH("path", record.path),
+    {.name = "accounts",
+     .kind = TG_CONFIG_TEXTS,
+     AT(record.accounts),
+     COUNT(record.accounts_count),
+     .min = 1,
+     .max = 64},
+    INT("file_mb", record.file_mb, 1, 1024, "16"),
+    INT("total_mb", record.total_mb, 2, 16777216, "1024"),
+    INT("min_free_mb", record.min_free_mb, 0, 16777216, "512"),
+    INT("buffer_mb", record.buffer_mb, 1, 1024, "8"),
+    INT("flush_seconds", record.flush_seconds, 1, 60, "5"),
+    INT("retry_seconds", record.retry_seconds, 1, 3600, "10"),
+    END,
+};
+
 static const struct tg_config_field log_fields[] = {
     {.name = "level",
      .kind = TG_CONFIG_CHOICE,
@@ -197,6 +214,7 @@ const struct tg_config_field tg_config_schema[] = {
     SECTION("protocol", protocol_fields),
     SECTION("stream", stream_fields),
     SECTION("limits", limits_fields),
+    SECTION("record", record_fields),
     SECTION("log", log_fields),
     END,
 };

@@ -8,6 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The rules' clock is set when they begin to run and stands still until they are done: what they
+ * answer to `now()`, what they hold back and what their messages are dated depends on one moment,
+ * which a recording can name and a replay can repeat. */
+static void begin_turn(struct tg_gateway *gateway)
+{
+    if (gateway->turns++) return;
+    gateway->turn.mono = tg_mono_ms(gateway->clock);
+    gateway->turn.wall = tg_wall_ms(gateway->clock);
+}
+
+static void end_turn(struct tg_gateway *gateway)
+{
+    gateway->turns--;
+}
+
 static struct tg_blob *frame_text(const char *text, size_t len)
 {
     return tg_frame_new(false, text, len);
@@ -44,7 +59,7 @@ void tg_events_emit(void *ctx, const struct tg_script_event *event)
         .type = event->type,
         .payload = event->payload,
         .len = event->len,
-        .wall_ms = tg_wall_ms(gateway->clock),
+        .wall_ms = gateway->turn.wall,
         .names = &gateway->names,
         .permits = event->filtered ? permits : NULL,
         .ctx = (void *)offer,
@@ -63,6 +78,16 @@ void tg_events_emit(void *ctx, const struct tg_script_event *event)
         gateway->counters.events_lost++;
         tg_gateway_fault(gateway, "an event could not be sent: out of memory");
     }
+}
+
+void tg_events_applied(void *ctx, struct tg_watch *watch)
+{
+    struct tg_gateway *gateway = ctx;
+    if (!gateway->turns) {
+        gateway->turn.mono = watch->account->good_mono_ms;
+        gateway->turn.wall = watch->account->good_wall_ms;
+    }
+    tg_recording_note(gateway, TG_NOTE_POLL, watch, NULL);
 }
 
 void tg_events_fresh(void *ctx, struct tg_watch *watch, bool first)
@@ -98,10 +123,8 @@ static void snapshot_ready(struct tg_watch *watch)
     }
 }
 
-void tg_events_flush(struct tg_gateway *gateway)
+static void run_rules(struct tg_gateway *gateway, uint32_t count)
 {
-    uint32_t count = gateway->fresh_count;
-    if (!count) return;
     int64_t begun = tg_mono_us();
     gateway->fresh_count = 0;
     tg_script_run(gateway->script, gateway->fresh, count);
@@ -110,16 +133,29 @@ void tg_events_flush(struct tg_gateway *gateway)
     tg_histogram_note(&gateway->counters.rules, tg_mono_us() - begun);
 }
 
+void tg_events_flush(struct tg_gateway *gateway)
+{
+    uint32_t count = gateway->fresh_count;
+    if (!count && !tg_recorder_polled(gateway->recorder)) return;
+    begin_turn(gateway);
+    tg_recording_note(gateway, TG_NOTE_TURN, NULL, NULL);
+    if (count) run_rules(gateway, count);
+    end_turn(gateway);
+}
+
 void tg_events_due(struct tg_gateway *gateway)
 {
-    int64_t now_ms = tg_wall_ms(gateway->clock);
     size_t cursor = 0;
     tg_events_flush(gateway); /* what a poll has brought is told first */
+    begin_turn(gateway);
+    int64_t now_ms = gateway->turn.wall;
+    tg_recording_note(gateway, TG_NOTE_TICK, NULL, NULL);
     for (struct tg_watch *watch; (watch = tg_scheduler_next(gateway->scheduler, &cursor));) {
         int64_t wake_ms = watch->account->wake_wall_ms;
         if (wake_ms && wake_ms <= now_ms - watch->upstream->interval_ms)
             tg_script_due(gateway->script, watch->account);
     }
+    end_turn(gateway);
 }
 
 uint32_t tg_events_live(void *ctx, struct tg_account **out, uint32_t max)
@@ -145,13 +181,15 @@ int tg_events_snapshot(struct tg_gateway *gateway, struct tg_watch *watch, struc
 {
     struct tg_buf members = {0};
     if (!watch->account->known) return -TG_EAGAIN;
+    begin_turn(gateway);
+    tg_recording_note(gateway, TG_NOTE_SNAPSHOT, watch, NULL);
     (void)tg_script_snapshot(gateway->script, watch->account, &members);
     bool cached = watch->state != TG_SOURCE_CONNECTED;
-    int rc =
-        members.failed || !members.len
-            ? -TG_ENOMEM
-            : tg_channel_snapshot(watch->channel, &gateway->names, members.data, members.len,
-                                  cached, tg_watch_age_ms(watch), tg_wall_ms(gateway->clock), out);
+    int rc = members.failed || !members.len
+                 ? -TG_ENOMEM
+                 : tg_channel_snapshot(watch->channel, &gateway->names, members.data, members.len,
+                                       cached, tg_watch_age_ms(watch), gateway->turn.wall, out);
+    end_turn(gateway);
     tg_buf_fini(&members);
     gateway->counters.snapshots++;
     return rc;
@@ -176,7 +214,21 @@ void tg_events_status(void *ctx, struct tg_watch *watch, const char *code, const
     tg_message_status(&text, status, watch->since_wall_ms, tg_watch_age_ms(watch));
     tg_client_tell(watch, text.data, text.len);
     tg_buf_fini(&text);
+    begin_turn(gateway);
+    tg_recording_note(gateway, TG_NOTE_STATUS, watch, status);
     tg_script_tell(gateway->script, watch->account, "source_status", status);
+    end_turn(gateway);
+}
+
+void tg_events_client(struct tg_gateway *gateway, struct tg_watch *watch, bool connected,
+                      const char *subject)
+{
+    begin_turn(gateway);
+    tg_recording_note(gateway, connected ? TG_NOTE_CONNECTED : TG_NOTE_DISCONNECTED, watch,
+                      subject);
+    tg_script_tell(gateway->script, watch->account,
+                   connected ? "client_connected" : "client_disconnected", subject);
+    end_turn(gateway);
 }
 
 void tg_events_unknown(void *ctx, struct tg_watch *watch)
@@ -191,6 +243,7 @@ void tg_events_ended(void *ctx, struct tg_watch *watch)
     for (uint32_t i = 0; i < gateway->fresh_count; i++)
         if (gateway->fresh[i] == watch->account)
             gateway->fresh[i--] = gateway->fresh[--gateway->fresh_count];
+    tg_recording_note(gateway, TG_NOTE_ENDED, watch, NULL);
     tg_script_forget(gateway->script, watch->account);
     if (watch->channel) tg_channel_free(watch->channel);
     watch->channel = NULL;

@@ -93,7 +93,7 @@ static void on_terminate(uv_signal_t *handle, int signum)
 
 static int open_script(struct tg_gateway *gateway, struct tg_err *err)
 {
-    struct tg_script_options options = tg_setup_script(gateway->config, gateway->clock);
+    struct tg_script_options options = tg_setup_script(gateway->config, &gateway->turn.clock);
     options.live = tg_events_live;
     options.emit = tg_events_emit;
     options.ctx = gateway;
@@ -106,8 +106,8 @@ static int open_script(struct tg_gateway *gateway, struct tg_err *err)
 
 static int open_scheduler(struct tg_gateway *gateway, struct tg_err *err)
 {
-    static const struct tg_scheduler_host host = {tg_events_fresh, tg_events_status,
-                                                  tg_events_unknown, tg_events_ended};
+    static const struct tg_scheduler_host host = {
+        tg_events_applied, tg_events_fresh, tg_events_status, tg_events_unknown, tg_events_ended};
     const struct tg_config *config = gateway->config;
     struct tg_scheduler_options options = {
         .clock = gateway->clock,
@@ -212,6 +212,7 @@ static void close_all(struct tg_gateway *gateway)
     if (gateway->server) tg_server_close(gateway->server);
     if (gateway->scheduler) tg_scheduler_free(gateway->scheduler);
     tg_upstreams_close(gateway->upstreams, gateway->config->sources_count);
+    tg_recorder_close(gateway->recorder);
     tg_reloader_close(gateway->reloader);
     close_handles(gateway);
     for (int turn = 0; turn < 1000 && uv_run(&gateway->loop, UV_RUN_NOWAIT); turn++)
@@ -235,6 +236,7 @@ int tg_gateway_run(const char *config_path, const struct tg_config *config)
     gateway.config = config;
     gateway.started_mono_ms = tg_mono_ms(gateway.clock);
     gateway.started_wall_ms = tg_wall_ms(gateway.clock);
+    tg_clock_virtual_init(&gateway.turn, gateway.started_mono_ms, gateway.started_wall_ms);
     tg_list_init(&gateway.clients);
     tg_wheel_init(&gateway.wheel, TICK_MS, gateway.started_mono_ms);
     tg_wheel_init(&gateway.beat, FINE_TICK_MS, gateway.started_mono_ms);
@@ -250,6 +252,7 @@ int tg_gateway_run(const char *config_path, const struct tg_config *config)
     if (!rc) rc = open_script(&gateway, &err);
     bool given = rc != 0; /* what failed so far stands in files of the operator */
     if (!rc) rc = tg_upstreams_open(&gateway.loop, gateway.clock, config, &gateway.upstreams, &err);
+    if (!rc) rc = tg_recording_open(&gateway, &err);
     if (!rc) rc = open_scheduler(&gateway, &err);
     if (!rc) rc = open_server(&gateway, &err);
     if (!rc && config->rules.reload && config->rules.paths_count)

@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "net/server.h"
+#include "record/recorder.h"
 #include "script/script.h"
 #include "stream/channel.h"
 #include "stream/session.h"
@@ -36,13 +37,16 @@ struct tg_gateway {
     struct tg_upstream *upstreams; /* as many as config->sources, in its order */
     struct tg_scheduler *scheduler;
     struct tg_server *server;
+    struct tg_recorder *recorder; /* NULL: nothing is recorded */
 
     struct tg_list clients; /* struct tg_client.node */
     uint32_t clients_count;
     struct tg_tally subjects, addresses;
     struct tg_rate handshakes, health;
 
-    struct tg_account **fresh; /* accounts whose rules run at the end of this loop turn */
+    struct tg_clock_virtual turn; /* the rules' clock: it stands still while they run */
+    int turns;                    /* runs of rules under way; they nest */
+    struct tg_account **fresh;    /* accounts whose rules run at the end of this loop turn */
     uint32_t fresh_count, fresh_cap;
 
     struct tg_channel_names names; /* point into the script's envelope */
@@ -102,7 +106,12 @@ uint64_t tg_client_queued_bytes(const struct tg_gateway *gateway);
 /* The watch's channel, made when it has none. NULL without memory. */
 struct tg_channel *tg_events_channel(struct tg_gateway *gateway, struct tg_watch *watch);
 
+/* Tells rules of a client that came or left. */
+void tg_events_client(struct tg_gateway *gateway, struct tg_watch *watch, bool connected,
+                      const char *subject);
+
 void tg_events_emit(void *ctx, const struct tg_script_event *event);
+void tg_events_applied(void *ctx, struct tg_watch *watch);
 void tg_events_fresh(void *ctx, struct tg_watch *watch, bool first);
 void tg_events_status(void *ctx, struct tg_watch *watch, const char *code, const char *message,
                       int64_t retry_in_ms);
@@ -120,6 +129,14 @@ uint32_t tg_events_live(void *ctx, struct tg_account **out, uint32_t max);
 
 /* Appends the snapshot message of a watch; -TG_EAGAIN before its first good poll. */
 int tg_events_snapshot(struct tg_gateway *gateway, struct tg_watch *watch, struct tg_buf *out);
+
+/* recording.c: what happens, for the recorder. Without one, nothing. */
+int tg_recording_open(struct tg_gateway *gateway, struct tg_err *err);
+void tg_recording_note(struct tg_gateway *gateway, enum tg_note_kind kind, struct tg_watch *watch,
+                       const char *text);
+bool tg_recording_ill(const struct tg_gateway *gateway);
+void tg_recording_health(const struct tg_gateway *gateway, struct tg_buf *out);
+void tg_recording_metrics(const struct tg_gateway *gateway, struct tg_buf *out);
 
 /* status_page.c: /health, /ready, /metrics. */
 bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out); /* false: unhealthy */

@@ -187,6 +187,7 @@ static void good(struct tg_watch *watch)
                rc == -TG_EINVAL ? "BAD_DOCUMENT" : "NO_MEMORY", tg_strerror(rc), 0);
         return;
     }
+    if (options->host->applied) options->host->applied(options->ctx, watch);
     if (tg_backoff_ok(&watch->backoff)) schedule(watch, next_beat(watch, now_of(scheduler)));
     enum tg_source_state before = watch->state;
     set_unknown(watch, false);

@@ -32,7 +32,10 @@ struct tg_watch {
 };
 
 struct tg_scheduler_host {
-    /* A good poll was applied to the account; `first` = its first state. */
+    /* A good poll was applied to the account; its records are in `watch->poll`. Nobody was told
+     * yet. May be NULL. */
+    void (*applied)(void *ctx, struct tg_watch *watch);
+    /* The rules may run over it; `first` = its first state. */
     void (*fresh)(void *ctx, struct tg_watch *watch, bool first);
     /* The state of the source changed, or a retry failed: tell the clients. `retry_in_ms` < 0: no
      * retry is awaited. */

@@ -70,7 +70,7 @@ bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
     bool well = gateway->ready && !gateway->draining && rules.generation &&
                 !(sources.asked && sources.ill == sources.asked);
     bool degraded = sources.ill || *rules.last_error || rules.origin == TG_ORIGIN_ROLLBACK ||
-                    sources.circuit_open;
+                    sources.circuit_open || tg_recording_ill(gateway);
     tg_json_open(out, '{');
     text_member(out, "status", !well ? "unhealthy" : degraded ? "degraded" : "healthy");
     text_member(out, "version", TIDEGATE_VERSION);
@@ -81,6 +81,7 @@ bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
     tg_sources_write(gateway->scheduler, out);
     number_member(out, "connections", gateway->clients_count);
     write_rules(&rules, out);
+    tg_recording_health(gateway, out);
     tg_json_key(out, "last_error");
     if (gateway->last_error_wall_ms) {
         char time[TG_ISO8601_SIZE];
@@ -208,6 +209,7 @@ void tg_metrics_write(const struct tg_gateway *gateway, struct tg_buf *out)
     write_connections(gateway, out);
     tg_sources_metrics(gateway->scheduler, out);
     write_rule_metrics(gateway, out);
+    tg_recording_metrics(gateway, out);
     metric(out, "process_resident_memory_bytes", "gauge", "resident memory", resident);
     struct mallinfo2 heap = mallinfo2();
     metric(out, "tidegate_heap_bytes", "gauge", "heap in use", heap.uordblks + heap.hblkhd);

@@ -25,6 +25,8 @@ struct tg_note {
     const char *account;        /* NULL for TURN, TICK and RESTART */
     const char *text;           /* NULL where none is told */
     struct tg_records *records; /* POLL; a reader may sort and change what it was given */
+    int suspect_polls;          /* POLL: by what policy it was judged … */
+    int interval_ms;            /* … and how often the account was polled */
 };
 
 #define TG_NOTE_TEXT 512   /* bytes of the longest text */

@@ -17,6 +17,7 @@
 /* What was last written of an account. */
 struct base {
     uint32_t index;
+    int suspect_polls, interval_ms;
     struct tg_records records;
 };
 
@@ -147,36 +148,43 @@ static int make_room(struct tg_scribe *scribe, const struct tg_records *records)
     return tg_buf_reserve(&scribe->block, room);
 }
 
-static unsigned char *put_records(unsigned char *at, const struct tg_records *base,
-                                  struct tg_records *records)
+static unsigned char *put_records(unsigned char *at, struct base *was, const struct tg_note *note)
 {
-    unsigned flags = records->account_known;
+    struct tg_records *base = &was->records, *records = note->records;
+    bool policy =
+        was->suspect_polls != note->suspect_polls || was->interval_ms != note->interval_ms;
+    unsigned flags = (unsigned)policy | (unsigned)records->account_known << 1;
     for (int i = 0; i < tg_parts_count; i++)
-        flags |= (unsigned)*tg_part_known(&tg_parts[i], records) << (i + 1);
+        flags |= (unsigned)*tg_part_known(&tg_parts[i], records) << (i + 2);
     at = tg_varint_put(at, flags);
+    if (policy) {
+        at = tg_varint_put(at, (uint32_t)note->suspect_polls);
+        at = tg_varint_put(at, (uint32_t)note->interval_ms);
+    }
     at = tg_varint_put(at, tg_zigzag(records->source_time_ms - base->source_time_ms));
     if (records->account_known) {
         at = tg_varint_put(at, records->account_fields ^ base->account_fields);
         at = tg_row_put(at, &tg_account_entity, &base->account, &records->account);
     }
-    for (int i = 0; i < tg_parts_count; i++) {
-        struct tg_records *was = (struct tg_records *)base;
-        if (!*tg_part_known(&tg_parts[i], records)) continue;
-        at = put_part(at, &tg_parts[i], base, records, *tg_part_count(&tg_parts[i], was),
-                      *tg_part_count(&tg_parts[i], records));
-    }
+    for (int i = 0; i < tg_parts_count; i++)
+        if (*tg_part_known(&tg_parts[i], records))
+            at = put_part(at, &tg_parts[i], base, records, *tg_part_count(&tg_parts[i], base),
+                          *tg_part_count(&tg_parts[i], records));
     return at;
 }
 
-static int remember(struct tg_records *base, const struct tg_records *records)
+static int remember(struct base *was, const struct tg_note *note)
 {
+    struct tg_records *base = &was->records, *records = note->records;
+    was->suspect_polls = note->suspect_polls;
+    was->interval_ms = note->interval_ms;
     base->source_time_ms = records->source_time_ms;
     if (records->account_known) {
         base->account = records->account;
         base->account_fields = records->account_fields;
     }
     for (int i = 0; i < tg_parts_count; i++) {
-        bool known = *tg_part_known(&tg_parts[i], (struct tg_records *)records);
+        bool known = *tg_part_known(&tg_parts[i], records);
         if (known && tg_part_copy(&tg_parts[i], base, records)) return -TG_ENOMEM;
     }
     return 0;
@@ -210,8 +218,8 @@ static int add(struct tg_scribe *scribe, const struct tg_note *note)
     if (fresh) at = tg_text_put(at, note->account, strnlen(note->account, TG_NOTE_TEXT));
     if (note->text) at = tg_text_put(at, note->text, strnlen(note->text, TG_NOTE_TEXT));
     if (base && note->kind == TG_NOTE_POLL) {
-        at = put_records(at, &base->records, note->records);
-        if (remember(&base->records, note->records)) return -TG_ENOMEM;
+        at = put_records(at, base, note);
+        if (remember(base, note)) return -TG_ENOMEM;
     } else if (base && note->kind == TG_NOTE_ENDED) {
         tg_records_fini(&base->records);
         tg_records_clear(&base->records);

@@ -10,6 +10,7 @@
 #include "record/row.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 /* What the tape has told of an account so far. */
 struct known {
     char *id;
+    int suspect_polls, interval_ms;
     struct tg_records records;
 };
 
@@ -44,9 +46,7 @@ int tg_tape_head(struct tg_packer *packer, const struct tg_tape_facts *facts, st
     const struct {
         const char *name;
         int64_t value;
-    } rows[] = {{"interval_ms", facts->interval_ms},
-                {"suspect_polls", facts->suspect_polls},
-                {"ids_as_text", facts->ids_as_text}};
+    } rows[] = {{"ids_as_text", facts->ids_as_text}};
     tg_buf_putc(&head, TG_BLOCK_HEADER);
     tg_varint_add(&head, FORMAT);
     tg_text_add(&head, facts->version);
@@ -128,8 +128,6 @@ static void read_facts(struct tg_tape *tape)
         text = tg_text_get(in, &len);
         int64_t value = tg_unzigzag(tg_varint_get(in));
         if (!text) break;
-        if (len == 11 && !memcmp(text, "interval_ms", len)) facts->interval_ms = value;
-        if (len == 13 && !memcmp(text, "suspect_polls", len)) facts->suspect_polls = value;
         if (len == 11 && !memcmp(text, "ids_as_text", len)) facts->ids_as_text = value != 0;
     }
 }
@@ -287,17 +285,27 @@ static int read_part(struct tg_bytes *in, const struct tg_layout_entity *entity,
 }
 
 /* Brings what is known of an account to the poll that stands here, and gives out a copy of it. */
-static int read_records(struct tg_tape *tape, struct tg_records *records)
+static int read_records(struct tg_tape *tape, struct known *known, struct tg_note *note)
 {
+    struct tg_records *records = &known->records;
     struct tg_bytes *in = &tape->in;
     struct tg_records *out = &tape->records;
     uint64_t flags = tg_varint_get(in);
-    if (flags >> tape->layout.count) return -TG_EINVAL;
+    if (flags >> (tape->layout.count + 1)) return -TG_EINVAL;
+    if (flags & 1) {
+        uint64_t polls = tg_varint_get(in), interval = tg_varint_get(in);
+        if (polls > INT_MAX || interval > INT_MAX) return -TG_EINVAL;
+        known->suspect_polls = (int)polls;
+        known->interval_ms = (int)interval;
+    }
+    note->suspect_polls = known->suspect_polls;
+    note->interval_ms = known->interval_ms;
+    note->records = out;
     records->source_time_ms =
         (int64_t)((uint64_t)records->source_time_ms + (uint64_t)tg_unzigzag(tg_varint_get(in)));
     tg_records_clear(out);
     out->source_time_ms = records->source_time_ms;
-    if (flags & 1) {
+    if (flags & 2) {
         const struct tg_layout_entity *entity = &tape->layout.entities[0];
         records->account_fields ^= tg_varint_get(in);
         tg_row_get(in, entity, &records->account);
@@ -307,7 +315,7 @@ static int read_records(struct tg_tape *tape, struct tg_records *records)
     }
     for (int i = 1; i < tape->layout.count && !in->bad; i++) {
         const struct tg_layout_entity *entity = &tape->layout.entities[i];
-        if (!(flags & 1u << i)) continue;
+        if (!(flags & 2u << i)) continue;
         if (entity->part < 0) {
             skip_part(in, entity);
             continue;
@@ -376,8 +384,7 @@ int tg_tape_next(struct tg_tape *tape, struct tg_note *note, struct tg_err *err)
         note->account = known->id;
         read_text(tape, note);
         if (note->kind == TG_NOTE_POLL) {
-            rc = read_records(tape, &known->records);
-            note->records = &tape->records;
+            rc = read_records(tape, known, note);
         } else if (note->kind == TG_NOTE_ENDED) {
             tg_records_fini(&known->records);
             tg_records_clear(&known->records);

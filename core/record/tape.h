@@ -13,7 +13,6 @@ struct tg_tape_facts {
     uint64_t run;     /* random: tapes of one life of one gateway have it in common … */
     uint64_t number;  /* … and count from 1; a number is left out where something was lost */
     int64_t begun_ms; /* UTC */
-    int64_t interval_ms, suspect_polls; /* as configured then: a replay needs them */
     bool ids_as_text;
 };
 

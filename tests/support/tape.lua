@@ -96,6 +96,7 @@ function tape.note(what)
     account:prepare(what.poll)
     account.records.source_time_ms = what.source_time or 0
     note.records = account.records
+    note.suspect_polls, note.interval_ms = 3, 500 + (what.at or 0)
     keep[3] = account
   end
   return note, keep
@@ -107,7 +108,7 @@ function tape.press(folder, options)
   local o = ffi.new("struct tg_press_options", {
     folder = folder, file_bytes = options.file_bytes or 2 ^ 30, total_bytes = options.total_bytes or 2 ^ 40,
     min_free_bytes = options.min_free_bytes or 0,
-    facts = { version = "spec", run = options.run or 7, interval_ms = 1000, suspect_polls = 3 },
+    facts = { version = "spec", run = options.run or 7 },
   })
   return ffi.gc(C.tg_press_new(o), C.tg_press_free)
 end
@@ -139,6 +140,7 @@ local function read_note(note)
     kind = NAME[note.kind], at = tonumber(note.wall_ms - tape.START_MS), mono = tonumber(note.mono_ms),
     account = note.account ~= nil and ffi.string(note.account) or nil,
     text = note.text ~= nil and ffi.string(note.text) or nil,
+    interval = note.records ~= nil and note.interval_ms or nil,
     records = note.records ~= nil and tape.text_of(note.records) or nil,
   }
 end

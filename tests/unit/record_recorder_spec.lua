@@ -153,7 +153,7 @@ describe("the recorder", function()
       flush_ms = options.flush_ms or 3600000, buffer_bytes = options.buffer_bytes or 2 ^ 30, retry_ms = 10000,
       press = { folder = options.folder or folder, file_bytes = options.file_bytes or 2 ^ 30, total_bytes = options.total_bytes or 2 ^ 40,
                 min_free_bytes = 0,
-                facts = { version = "spec", run = 9, interval_ms = 1000, suspect_polls = 3 } },
+                facts = { version = "spec", run = 9 } },
     })
     local out, err = ffi.new("struct tg_recorder *[1]"), ffi.new("struct tg_err")
     assert.equal(0, C.tg_recorder_open(loop, clock.clock, o, out, err))

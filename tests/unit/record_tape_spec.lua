@@ -54,6 +54,7 @@ describe("a tape", function()
     end
     for i, note in ipairs(notes) do
       local what = assert(flat[i], "more notes than were written")
+      assert(not note.records or note.interval == 500 + what.at, "the policy is another")
       assert(note.kind == what.kind and note.account == what.account and note.at == what.at and
                note.mono == 5000 + what.at and note.text == what.text, "note " .. i .. " is another")
       if texts[i] then assert.equal(texts[i], note.records) else assert.is_nil(note.records) end
@@ -207,7 +208,7 @@ describe("a tape", function()
     local packer = C.tg_packer_new()
     local buf = ffi.new("struct tg_buf")
     local head = "H" .. varint(1) .. text("9.9") .. varint(7) .. varint(1) .. varint(0) ..
-                   varint(2) .. text("mood") .. varint(4) .. text("interval_ms") .. varint(2000) .. layout
+                   varint(2) .. text("mood") .. varint(4) .. text("ids_as_text") .. varint(2) .. layout
     C.tg_buf_puts(buf, "\137TGR\r\n\26\n")
     assert(C.tg_block_pack(packer, head, #head, buf) == 0)
     if notes then
@@ -229,7 +230,7 @@ describe("a tape", function()
     local model = require("support.model")
     local path = other(LAYOUT,
       "\1" .. varint(0) .. varint(0) .. varint(0) .. text("a") .. -- a poll of the account "a"
-        varint(7) .. varint(0) ..                                  -- account, hedges, positions
+        varint(15) .. varint(3) .. varint(500) .. varint(0) ..      -- a policy, account, hedges, positions
         varint(15) .. varint(15) .. text("gloomy") .. "\2" .. varint(2 * 123456) .. varint(2) .. text("1:100") ..
         varint(2 * 2) .. varint(0) .. varint(1) .. varint(10) .. varint(0) .. varint(1) .. varint(12) ..
         varint(2 * 1) .. varint(0) .. varint(3) .. varint(2 * 77) .. "\2" .. varint(500))
@@ -238,9 +239,10 @@ describe("a tape", function()
     assert.equal(0, C.tg_tape_open(path, out, err), ffi.string(err.text))
     local facts = C.tg_tape_facts(out[0])
     assert.equal("9.9", ffi.string(facts.version))
-    assert.equal(1000, tonumber(facts.interval_ms))
+    assert.is_true(facts.ids_as_text)
     assert.equal(1, C.tg_tape_next(out[0], note, err), ffi.string(err.text))
     local records = note.records
+    assert.same({ 3, 500 }, { note.suspect_polls, note.interval_ms })
     assert.equal(1234.56, model.get("account", records.account, "balance"))
     assert.equal("hedging", model.get("account", records.account, "margin_mode"))
     assert.equal(0, model.get("account", records.account, "leverage")) -- it was a text there
@@ -258,7 +260,7 @@ describe("a tape", function()
   it("with a name of an enumeration that is not known has \"unknown\"", function()
     local model = require("support.model")
     local path = other(LAYOUT, "\1" .. varint(0) .. varint(0) .. varint(0) .. text("a") ..
-      varint(1) .. varint(0) .. varint(4) .. varint(4) .. varint(0))
+      varint(2) .. varint(0) .. varint(4) .. varint(4) .. varint(0))
     local note, err, out = ffi.new("struct tg_note"), ffi.new("struct tg_err"), ffi.new("struct tg_tape *[1]")
     assert.equal(0, C.tg_tape_open(path, out, err))
     assert.equal(1, C.tg_tape_next(out[0], note, err))
@@ -290,13 +292,14 @@ describe("a tape", function()
       "\1" .. varint(0) .. varint(0) .. varint(5),                      -- an account that was not named
       "\5" .. varint(0) .. varint(0) .. varint(0) .. text(""),
       "\5" .. varint(0) .. varint(0) .. varint(0) .. text("a\0b"),
-      begin .. varint(8) .. varint(0),                                  -- a part beyond the layout
-      begin .. varint(1) .. varint(0) .. varint(0) .. varint(16),       -- a field beyond the layout
-      begin .. varint(1) .. varint(0) .. varint(2) .. varint(2) .. "\11", -- a decimal of 11 digits
-      begin .. varint(4) .. varint(0) .. varint(3),                     -- one row as before, and there was none
-      begin .. varint(4) .. varint(0) .. varint(2) .. varint(1) .. varint(0), -- a row from a row that is not there
-      begin .. varint(4) .. varint(0) .. varint(2 * 60000),             -- more rows than bytes
-      begin .. varint(4) .. varint(0) .. varint(2 * 70000) .. ("\0"):rep(150000), -- more rows than are allowed
+      begin .. varint(16) .. varint(0),                                 -- a part beyond the layout
+      begin .. varint(2) .. varint(0) .. varint(0) .. varint(16),       -- a field beyond the layout
+      begin .. varint(2) .. varint(0) .. varint(2) .. varint(2) .. "\11", -- a decimal of 11 digits
+      begin .. varint(8) .. varint(0) .. varint(3),                     -- one row as before, and there was none
+      begin .. varint(8) .. varint(0) .. varint(2) .. varint(1) .. varint(0), -- a row from a row that is not there
+      begin .. varint(8) .. varint(0) .. varint(2 * 60000),             -- more rows than bytes
+      begin .. varint(8) .. varint(0) .. varint(2 * 70000) .. ("\0"):rep(150000), -- more rows than are allowed
+      begin .. varint(1) .. varint(3) .. varint(2 ^ 31) .. varint(0),   -- polled less than ever
       begin .. ("\255"):rep(11),                                        -- a number without an end
       "\4" .. varint(0) .. varint(0) .. varint(0) .. text("a") .. text(("s"):rep(513)),
     }
