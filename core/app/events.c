@@ -136,9 +136,8 @@ static void run_rules(struct tg_gateway *gateway, uint32_t count)
 void tg_events_flush(struct tg_gateway *gateway)
 {
     uint32_t count = gateway->fresh_count;
-    if (!count && !tg_recorder_polled(gateway->recorder)) return;
     begin_turn(gateway);
-    tg_recording_note(gateway, TG_NOTE_TURN, NULL, NULL);
+    if (tg_recorder_polled(gateway->recorder)) tg_recording_note(gateway, TG_NOTE_TURN, NULL, NULL);
     if (count) run_rules(gateway, count);
     end_turn(gateway);
 }
