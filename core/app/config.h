@@ -81,6 +81,7 @@ struct tg_config {
     struct {
         char **paths;
         int paths_count;
+        char *options; /* JSON: {"file": {"option": value}}; NULL: none */
         bool reload;
         int budget_ms, memory_mb, events_per_tick, payload_bytes, rest_after_faults, rest_seconds;
         int explain_mb, explain_seconds;

@@ -3,6 +3,7 @@
  * table with metamethods shows what is in it and not what it pretends. */
 #include "app/config_reader.h"
 
+#include "app/config_options.h"
 #include "app/config_value.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -268,6 +269,7 @@ static void read_field(struct tg_config_reader *reader, const struct tg_config_f
     case TG_CONFIG_PATHS:
     case TG_CONFIG_RECORDS: read_list(reader, field, base); break;
     case TG_CONFIG_HEADERS: read_headers(reader, field, base); break;
+    case TG_CONFIG_OPTIONS: tg_config_options_read(reader, field, base); break;
     default: tg_config_value_read(reader, field, base);
     }
 }

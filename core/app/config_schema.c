@@ -106,6 +106,7 @@ static const struct tg_config_field rules_fields[] = {
      COUNT(rules.paths_count),
      .min = 1,
      .max = 4096},
+    {.name = "options", .kind = TG_CONFIG_OPTIONS, AT(rules.options)},
     BOOL("reload", rules.reload, "true"),
     INT("budget_ms", rules.budget_ms, 1, 1000, "20"),
     INT("memory_mb", rules.memory_mb, 4, 4096, "64"),

@@ -21,6 +21,7 @@ enum tg_config_kind {
     TG_CONFIG_NAMED,   /* the same under names, which become each record's first member (char *);
                         * sorted by them, and what a record does not give has its default */
     TG_CONFIG_HEADERS, /* a table of names and values: struct tg_config_header * and an int */
+    TG_CONFIG_OPTIONS, /* char *: the rules' options as a JSON object of objects */
     TG_CONFIG_LATER,   /* known to the documentation of a later version, refused in this one */
 };
 

@@ -254,6 +254,7 @@ void tg_config_value_free(const struct tg_config_field *field, void *base)
     case TG_CONFIG_TEXT:
     case TG_CONFIG_PATH:
     case TG_CONFIG_CHOICE:
+    case TG_CONFIG_OPTIONS:
         if (*(char **)at) wipe(field, *(char **)at, strlen(*(char **)at));
         *(char **)at = NULL;
         return;

@@ -79,6 +79,8 @@ static void on_sighup(uv_signal_t *handle, int signum)
     } else if (fresh) {
         tg_server_limits(gateway->server, (size_t)fresh->limits.message_bytes,
                          fresh->limits.connections);
+        if (tg_script_settings(gateway->script, fresh->rules.options))
+            tg_gateway_fault(gateway, "out of memory for rules.options: the old ones stay");
         tg_audit("config", "reloaded", tg_s("file", gateway->config_path));
         tg_client_recheck_all(gateway);
     }

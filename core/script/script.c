@@ -66,6 +66,16 @@ struct tg_script *tg_script_new(const struct tg_script_options *options)
     return NULL;
 }
 
+int tg_script_settings(struct tg_script *script, const char *settings)
+{
+    char *copy = settings ? strdup(settings) : NULL;
+    if (settings && !copy) return -TG_ENOMEM;
+    free(script->settings);
+    script->settings = copy;
+    script->options.settings = copy;
+    return 0;
+}
+
 void tg_script_free(struct tg_script *script)
 {
     if (!script) return;

@@ -84,6 +84,9 @@ int tg_script_load(struct tg_script *script, struct tg_err *err);
  * -TG_EAGAIN: they are the set that was rolled back, which only tg_script_load takes again. */
 int tg_script_follow(struct tg_script *script, struct tg_err *err);
 
+/* Replaces the settings (see the options) for the loads to come. 0 or -TG_ENOMEM. */
+int tg_script_settings(struct tg_script *script, const char *settings);
+
 /* What a load would do, without doing it. */
 int tg_script_check(struct tg_script *script, struct tg_err *err);
 

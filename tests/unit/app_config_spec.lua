@@ -212,6 +212,25 @@ describe("gateway.lua", function()
     end)
   end)
 
+  it("takes the rules' options as they are, and refuses what is no option", function()
+    local config = works('rules = { options = { margin = { warn = 130.5, on = true, zone = "a \\"b\\"" } } }')
+    local json = require("dkjson")
+    assert.same({ margin = { warn = 130.5, on = true, zone = 'a "b"' } }, json.decode(ffi.string(config.rules.options)))
+    assert.is_true(works().rules.options == nil)
+    for text, why in pairs({
+      ["7"] = "rules.options: expected a table of files, got 7",
+      ["{ margin = 7 }"] = "rules.options.margin: expected a table of options, got 7",
+      ["{ { warn = 1 } }"] = "rules.options: expected file = { option = value }, got an entry without a key",
+      ["{ margin = { 1 } }"] = "rules.options.margin: expected option = value, got an entry without a key",
+      ["{ margin = { warn = { 1 } } }"] = "rules.options.margin.warn: expected a number, a text, true or false, got a table",
+      ["{ margin = { warn = 0 / 0 } }"] = "rules.options.margin.warn: expected a number, a text, true or false, got not a number",
+      ["{ margin = { warn = ('x'):rep(65536) } }"] = "rules.options: more than 65536 bytes",
+    }) do
+      local got = refused(BASE .. KEYS .. "rules = { options = " .. text .. " }")
+      assert.is_truthy(got and got:find(why, 1, true), tostring(got))
+    end
+  end)
+
   describe("keeps secrets to itself", function()
     it("in messages about them", function()
       local why = refused(BASE .. 'auth = { keys = { { algorithm = "HS256", secret = "" } } }, admin = { token = "hunter2" }')
