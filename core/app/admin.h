@@ -43,6 +43,15 @@ void tg_admin_audit(const struct tg_admin_call *call, const char *event, const c
 /* admin_explain.c */
 void tg_admin_explain(struct tg_admin_call *call);
 
+/* Answers with where the rules come from. */
+void tg_admin_answer_set(struct tg_admin_call *call);
+
+/* admin_candidate.c */
+void tg_admin_candidate_report(struct tg_admin_call *call);
+void tg_admin_candidate_start(struct tg_admin_call *call);
+void tg_admin_candidate_promote(struct tg_admin_call *call);
+void tg_admin_candidate_drop(struct tg_admin_call *call);
+
 /* admin_rules.c */
 void tg_admin_rules_list(struct tg_admin_call *call);
 void tg_admin_rules_reload(struct tg_admin_call *call);

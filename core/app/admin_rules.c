@@ -95,6 +95,11 @@ static void answer_set(struct tg_admin_call *call, bool with_rules)
     tg_admin_answer(call, &out);
 }
 
+void tg_admin_answer_set(struct tg_admin_call *call)
+{
+    answer_set(call, false);
+}
+
 void tg_admin_rules_list(struct tg_admin_call *call)
 {
     answer_set(call, true);

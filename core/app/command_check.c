@@ -75,6 +75,8 @@ static int run(const struct tg_command *command, const struct tg_args *args)
         faults += check_auth(command, config);
     }
     faults += check_rules(command, config, rules);
+    for (int i = 0; !rules && i < config->rules.candidate_count; i++)
+        faults += check_rules(command, config, config->rules.candidate[i]);
     tg_config_free(config);
     return faults ? TG_EXIT_FAULT : TG_EXIT_DONE;
 }

@@ -85,6 +85,8 @@ struct tg_config {
         bool reload;
         int budget_ms, memory_mb, events_per_tick, payload_bytes, rest_after_faults, rest_seconds;
         int explain_mb, explain_seconds;
+        char **candidate, *candidate_root;
+        int candidate_count, candidate_ms_per_second;
         int trial_accounts, trial_ms, keep_generations;
         int probation_seconds, rollback_faults, rollback_events_minimum;
         double rollback_events_factor;

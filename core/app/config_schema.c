@@ -123,7 +123,14 @@ static const struct tg_config_field rules_fields[] = {
     INT("rollback_faults", rules.rollback_faults, 0, 1000000, "5"),
     NUMBER("rollback_events_factor", rules.rollback_events_factor, 0, 1000000, "10"),
     INT("rollback_events_minimum", rules.rollback_events_minimum, 0, 100000000, "100"),
-    NOT_YET("candidate"),
+    {.name = "candidate",
+     .kind = TG_CONFIG_PATHS,
+     AT(rules.candidate),
+     COUNT(rules.candidate_count),
+     .min = 1,
+     .max = 4096},
+    PATH("candidate_root", rules.candidate_root),
+    INT("candidate_ms_per_second", rules.candidate_ms_per_second, 1, 1000, "100"),
     END,
 };
 

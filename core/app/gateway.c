@@ -102,8 +102,15 @@ static int open_script(struct tg_gateway *gateway, struct tg_err *err)
     gateway->script = tg_script_new(&options);
     if (!gateway->script) return tg_fail(err, TG_ENOMEM, "no memory for the rules");
     int rc = tg_script_load(gateway->script, err);
-    if (!rc) tg_gateway_names(gateway);
-    return rc;
+    if (rc) return rc;
+    tg_gateway_names(gateway);
+    struct tg_err why = {0};
+    if (gateway->config->rules.candidate_count && tg_candidate_begin(gateway, &why)) {
+        /* It is only looked at: clients must not wait for it to be repaired. */
+        tg_gateway_fault(gateway, why.text);
+        tg_audit("rules", "candidate_refused", tg_s("cause", "start"), tg_s("reason", why.text));
+    }
+    return 0;
 }
 
 static int open_scheduler(struct tg_gateway *gateway, struct tg_err *err)

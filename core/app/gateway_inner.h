@@ -161,8 +161,12 @@ void tg_signalled_rules(struct tg_gateway *gateway);
 /* As tg_script_rollback. */
 int tg_rollback_rules(struct tg_gateway *gateway, const char *reason, struct tg_err *err);
 
-/* Once a second: rolls a fresh generation back when it does worse than the one before. */
+/* Once a second: rolls a fresh generation back when it does worse than the one before, and reads
+ * the candidate again when its files have changed. */
 void tg_judge_rules(struct tg_gateway *gateway);
+
+/* admin_candidate.c: starts the candidate of rules.candidate. -TG_ENOTFOUND: none is configured. */
+int tg_candidate_begin(struct tg_gateway *gateway, struct tg_err *err);
 void tg_gateway_names(struct tg_gateway *gateway); /* after a load: the envelope may differ */
 
 /* Remembers a fault for /health. */

@@ -191,9 +191,20 @@ int tg_rollback_rules(struct tg_gateway *gateway, const char *reason, struct tg_
     return rc;
 }
 
+static void follow_candidate(struct tg_gateway *gateway)
+{
+    struct tg_err err = {0};
+    if (!gateway->config->rules.reload || !tg_script_candidate_stale(gateway->script)) return;
+    tg_events_flush(gateway);
+    if (!tg_script_candidate_again(gateway->script, &err)) return;
+    tg_gateway_fault(gateway, err.text);
+    tg_audit("rules", "candidate_refused", tg_s("cause", "file_change"), tg_s("reason", err.text));
+}
+
 void tg_judge_rules(struct tg_gateway *gateway)
 {
     struct tg_err why = {0};
+    follow_candidate(gateway);
     if (!tg_script_tick(gateway->script, &why)) return;
     struct tg_buf text = {0};
     tg_buf_printf(&text, "the rules were rolled back: %s", why.text);

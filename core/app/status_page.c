@@ -43,7 +43,30 @@ void tg_rules_standing_write(const struct tg_script_status *rules, struct tg_buf
     tg_json_close(out, '}');
 }
 
-static void write_rules(const struct tg_script_status *rules, struct tg_buf *out)
+static void write_candidate(const struct tg_script *script, struct tg_buf *out)
+{
+    struct tg_candidate_status candidate;
+    char time[TG_ISO8601_SIZE];
+    tg_json_key(out, "candidate");
+    if (!tg_script_candidate(script, &candidate)) {
+        tg_json_text(out, NULL);
+        return;
+    }
+    tg_iso8601_write(time, candidate.started_wall_ms);
+    tg_json_open(out, '{');
+    text_member(out, "name", candidate.name);
+    text_member(out, "version", candidate.version);
+    text_member(out, "started", time);
+    number_member(out, "same", (int64_t)candidate.same);
+    number_member(out, "differences", (int64_t)candidate.differences);
+    number_member(out, "faults", (int64_t)candidate.faults);
+    number_member(out, "accounts_followed", candidate.followed);
+    number_member(out, "accounts_left_out", candidate.left_out);
+    tg_json_close(out, '}');
+}
+
+static void write_rules(const struct tg_script *script, const struct tg_script_status *rules,
+                        struct tg_buf *out)
 {
     char time[TG_ISO8601_SIZE];
     tg_json_key(out, "rules");
@@ -58,6 +81,7 @@ static void write_rules(const struct tg_script_status *rules, struct tg_buf *out
     tg_json_key(out, "preemption");
     tg_json_bool(out, rules->preemption);
     tg_rules_standing_write(rules, out);
+    write_candidate(script, out);
     tg_json_close(out, '}');
 }
 
@@ -80,7 +104,7 @@ bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
     tg_json_bool(out, gateway->draining);
     tg_sources_write(gateway->scheduler, out);
     number_member(out, "connections", gateway->clients_count);
-    write_rules(&rules, out);
+    write_rules(gateway->script, &rules, out);
     tg_recording_health(gateway, out);
     tg_json_key(out, "last_error");
     if (gateway->last_error_wall_ms) {
@@ -151,6 +175,25 @@ static void write_connections(const struct tg_gateway *gateway, struct tg_buf *o
                  gateway->counters.refused[i]);
 }
 
+static void write_candidate_metrics(const struct tg_gateway *gateway, struct tg_buf *out)
+{
+    struct tg_candidate_status candidate = {0};
+    bool runs = tg_script_candidate(gateway->script, &candidate);
+    metric(out, "tidegate_candidate_running", "gauge", "1 while a candidate runs in the shadow",
+           runs);
+    metric(out, "tidegate_candidate_same", "gauge", "events that live rules and candidate agree on",
+           candidate.same);
+    metric(out, "tidegate_candidate_differences", "gauge",
+           "events that they do not agree on, since the comparison began", candidate.differences);
+    metric(out, "tidegate_candidate_faults", "gauge", "faults of the candidate's rules",
+           candidate.faults);
+    family(out, "tidegate_candidate_accounts", "gauge", "accounts that are compared, or left out");
+    labelled(out, "tidegate_candidate_accounts", "state", "followed", candidate.followed);
+    labelled(out, "tidegate_candidate_accounts", "state", "left_out", candidate.left_out);
+    metric(out, "tidegate_candidate_milliseconds", "gauge",
+           "time of the loop that the candidate took", candidate.spent_us / 1000);
+}
+
 static void write_rule_metrics(const struct tg_gateway *gateway, struct tg_buf *out)
 {
     struct tg_script_status status;
@@ -167,6 +210,7 @@ static void write_rule_metrics(const struct tg_gateway *gateway, struct tg_buf *
     labelled(out, "tidegate_rules_rollbacks_total", "by", "probation", status.rollbacks_automatic);
     metric(out, "tidegate_rules_rolled_back", "gauge",
            "1 while the files are a set that was rolled back", status.origin == TG_ORIGIN_ROLLBACK);
+    write_candidate_metrics(gateway, out);
     metric(out, "tidegate_rules_memory_bytes", "gauge", "memory of the Lua VM",
            (uint64_t)status.memory_used);
     family(out, "tidegate_rule_events_total", "counter", "events by rule");

@@ -61,6 +61,8 @@ static void swap(struct tg_script *script, struct tg_generation *candidate, stru
     candidate->number = ++script->number;
     candidate->loaded_wall_ms = tg_wall_ms(script->options.clock);
     script->generation = candidate;
+    if (script->shadow && tg_shadow_face(script->shadow, candidate))
+        tg_script_candidate_drop(script); /* no memory to compare with */
     candidate->trace = script->trace;
     if (script->trace) tg_trace_cast(script->trace, candidate);
     script->reloads_ok++;

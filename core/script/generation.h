@@ -76,6 +76,7 @@ struct tg_run {
     uint32_t count, cap;
     struct tg_buf text;
     uint32_t loaded_spoke; /* events of the account that is loaded */
+    double now_ms;         /* when it began */
     struct tg_run *outer;
 };
 

@@ -246,6 +246,27 @@ void tg_ruleset_fini(struct tg_ruleset *set)
     *set = (struct tg_ruleset){0};
 }
 
+int tg_ruleset_copy(struct tg_ruleset *out, const struct tg_ruleset *set)
+{
+    *out = (struct tg_ruleset){0};
+    int rc = 0;
+    for (uint32_t i = 0; i < set->count && !rc; i++) {
+        const struct tg_rule_file *file = &set->files[i];
+        char *text = malloc(file->len + 1);
+        if (!text) {
+            rc = -TG_ENOMEM;
+            break;
+        }
+        memcpy(text, file->text, file->len);
+        text[file->len] = '\0';
+        rc = add_file(out, file->path, text, file->len);
+    }
+    memcpy(out->name, set->name, sizeof out->name);
+    memcpy(out->version, set->version, sizeof out->version);
+    if (rc) tg_ruleset_fini(out);
+    return rc;
+}
+
 static int sign_each(void *ctx, const char *path, struct tg_err *err)
 {
     uint64_t *hash = ctx;

@@ -34,6 +34,9 @@ int tg_ruleset_read(struct tg_ruleset *set, const char *const *paths, int count,
                     struct tg_err *err);
 void tg_ruleset_fini(struct tg_ruleset *set);
 
+/* The same set once more. 0 or -TG_ENOMEM. */
+int tg_ruleset_copy(struct tg_ruleset *out, const struct tg_ruleset *set);
+
 /* A number that differs when a file was added, removed, replaced or written (names, sizes, times,
  * inodes): cheap enough to ask every second. */
 uint64_t tg_ruleset_signature(const char *const *paths, int count);

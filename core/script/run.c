@@ -55,6 +55,16 @@ static bool is_due(const struct tg_account *account, int64_t wall_ms)
     return account->wake_wall_ms && account->wake_wall_ms <= wall_ms;
 }
 
+bool tg_run_wakes(const struct tg_generation *generation, const struct tg_account *account,
+                  int64_t wake_wall_ms, int64_t wall_ms)
+{
+    if (account->changed & generation->watch) return true;
+    if (generation->on & UINT32_C(1) << TG_ON_TICK) return true;
+    for (uint32_t i = 0; i < account->moments_count; i++)
+        if (generation->on & UINT32_C(1) << account->moments[i].kind) return true;
+    return generation->timed && wake_wall_ms && wake_wall_ms <= wall_ms;
+}
+
 /* The order of a poll: what happened, what moved, what was waiting, what runs always. */
 static void select_account(struct tg_generation *generation, struct tg_account *account,
                            uint32_t index, int64_t wall_ms)
@@ -265,7 +275,7 @@ void tg_run_begin(struct tg_generation *generation, struct tg_run *run,
     generation->run = run;
     generation->steps_count = 0;
     generation->faults.count = 0;
-    generation->work.now_ms = (double)tg_wall_ms(generation->options.clock);
+    run->now_ms = generation->work.now_ms = (double)tg_wall_ms(generation->options.clock);
 }
 
 /* Emits what was said, then gives the run's memory back for the next. */
@@ -297,6 +307,7 @@ void tg_run_end(struct tg_generation *generation, struct tg_run *run)
         if (generation->trace) tg_trace_sent(generation->trace, spoken->trace, &receipt);
     }
     generation->speaking = speaking;
+    generation->work.now_ms = run->now_ms; /* not that of a run within this one */
     generation->run = run->outer;
     run->count = 0;
     tg_buf_clear(&run->text);

@@ -4,6 +4,11 @@
 #include "script/class.h"
 #include "script/generation.h"
 
+/* Whether an account's newest poll could make a rule speak. `wake_wall_ms` is when it wants to be
+ * run without one, 0 = never. */
+bool tg_run_wakes(const struct tg_generation *generation, const struct tg_account *account,
+                  int64_t wake_wall_ms, int64_t wall_ms);
+
 /* Selects the steps of the accounts, lets Lua walk them, and emits what was said. A rule that runs
  * away or eats the memory is muted; the others finish. */
 void tg_run_all(struct tg_generation *generation, struct tg_account *const *accounts,

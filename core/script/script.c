@@ -17,6 +17,7 @@ static void on_event(void *ctx, const struct tg_script_event *event)
 {
     struct tg_script *script = ctx;
     script->events++;
+    if (script->shadow) tg_shadow_hear(script->shadow, script->generation, event);
     script->emit(script->ctx, event);
 }
 
@@ -79,6 +80,7 @@ int tg_script_settings(struct tg_script *script, const char *settings)
 void tg_script_free(struct tg_script *script)
 {
     if (!script) return;
+    tg_shadow_free(script->shadow);
     tg_generation_free(script->generation);
     tg_trace_free(script->trace);
     tg_classes_fini(&script->classes);
@@ -93,50 +95,76 @@ void tg_script_free(struct tg_script *script)
 
 bool tg_script_wakes(const struct tg_script *script, const struct tg_account *account)
 {
-    const struct tg_generation *generation = script->generation;
-    if (!generation) return false;
-    if (account->changed & generation->watch) return true;
-    if (generation->on & UINT32_C(1) << TG_ON_TICK) return true;
-    for (uint32_t i = 0; i < account->moments_count; i++)
-        if (generation->on & UINT32_C(1) << account->moments[i].kind) return true;
-    return generation->timed && account->wake_wall_ms &&
-           account->wake_wall_ms <= tg_wall_ms(script->options.clock);
+    int64_t wall_ms = tg_wall_ms(script->options.clock);
+    if (!script->generation) return false;
+    return tg_run_wakes(script->generation, account, account->wake_wall_ms, wall_ms) ||
+           (script->shadow && tg_shadow_wakes(script->shadow, account, wall_ms));
+}
+
+/* Like tg_script_run, with the candidate behind the live rules. */
+static void run_both(struct tg_script *script, struct tg_account *const *accounts, uint32_t count)
+{
+    int64_t wall_ms = tg_wall_ms(script->options.clock);
+    for (uint32_t i = 0; i < count; i++)
+        if (!tg_run_wakes(script->generation, accounts[i], accounts[i]->wake_wall_ms, wall_ms))
+            tg_script_idle(script, accounts[i]);
+    uint32_t mark = tg_shadow_mark(script->shadow);
+    tg_run_all(script->generation, accounts, count);
+    tg_shadow_run(script->shadow, mark, script->generation, accounts, count);
 }
 
 void tg_script_run(struct tg_script *script, struct tg_account *const *accounts, uint32_t count)
 {
-    if (script->generation && count) tg_run_all(script->generation, accounts, count);
+    if (!script->generation || !count) return;
+    if (script->shadow)
+        run_both(script, accounts, count);
+    else
+        tg_run_all(script->generation, accounts, count);
 }
 
 void tg_script_due(struct tg_script *script, struct tg_account *account)
 {
-    if (script->generation && script->generation->timed && account->wake_wall_ms)
-        tg_run_due(script->generation, account);
+    if (!script->generation || !script->generation->timed || !account->wake_wall_ms) return;
+    uint32_t mark = script->shadow ? tg_shadow_mark(script->shadow) : 0;
+    tg_run_due(script->generation, account);
+    if (script->shadow) tg_shadow_due(script->shadow, mark, script->generation, account);
+}
+
+static void tell(struct tg_script *script, struct tg_account *account, int kind, const char *what)
+{
+    struct tg_generation *generation = script->generation;
+    uint32_t mark = script->shadow ? tg_shadow_mark(script->shadow) : 0;
+    if (generation->on & UINT32_C(1) << kind)
+        tg_run_told(generation, account, kind, what);
+    else if (script->trace)
+        tg_trace_told(script->trace, generation, account, tg_wall_ms(script->options.clock), kind,
+                      what);
+    if (script->shadow) tg_shadow_told(script->shadow, mark, generation, account, kind, what);
 }
 
 void tg_script_tell(struct tg_script *script, struct tg_account *account, const char *moment,
                     const char *what)
 {
-    struct tg_generation *generation = script->generation;
-    if (!generation) return;
-    for (int kind = TG_ON_SOURCE_STATUS; kind <= TG_ON_CLIENT_DISCONNECTED; kind++) {
-        if (strcmp(tg_on_name(kind), moment) != 0) continue;
-        if (generation->on & UINT32_C(1) << kind)
-            tg_run_told(generation, account, kind, what);
-        else if (script->trace)
-            tg_trace_told(script->trace, generation, account, tg_wall_ms(script->options.clock),
-                          kind, what);
-    }
+    if (!script->generation) return;
+    for (int kind = TG_ON_SOURCE_STATUS; kind <= TG_ON_CLIENT_DISCONNECTED; kind++)
+        if (!strcmp(tg_on_name(kind), moment)) tell(script, account, kind, what);
 }
 
 int tg_script_snapshot(struct tg_script *script, struct tg_account *account, struct tg_buf *out)
 {
-    return script->generation ? tg_run_snapshot(script->generation, account, out) : -TG_ENOTFOUND;
+    size_t before = out->len;
+    if (!script->generation) return -TG_ENOTFOUND;
+    int rc = tg_run_snapshot(script->generation, account, out);
+    if (script->shadow && !out->failed)
+        tg_shadow_snapshot(script->shadow, script->generation, account, out->data + before,
+                           out->len - before);
+    return rc;
 }
 
 void tg_script_forget(struct tg_script *script, const struct tg_account *account)
 {
     if (script->generation) tg_run_forget(script->generation, account);
+    if (script->shadow) tg_shadow_forget(script->shadow, account);
 }
 
 uint32_t tg_script_class_join(struct tg_script *script, const char *subject,

@@ -62,6 +62,7 @@ struct tg_script_options {
      * times the rate before (0: any number). */
     int probation_seconds, rollback_faults, rollback_events_minimum;
     double rollback_events_factor;
+    int candidate_ms_per_second; /* what a candidate in the shadow may take of each second */
     const struct tg_clock *clock;
     /* Fills `out` with at most `max` of the accounts that are known now, spread over all of them,
      * and returns how many; with `out` NULL, how many there are. NULL: no dry run, no probation of
@@ -94,6 +95,40 @@ int tg_script_check(struct tg_script *script, struct tg_err *err);
  * remember now. The files on the disk are not touched, and not looked at before they change.
  * `reason` is for the log and for tg_script_status. 0; -TG_ENOTFOUND: none ran before. */
 int tg_script_rollback(struct tg_script *script, const char *reason, struct tg_err *err);
+
+/* A candidate: a rule set that runs beside the live one on the same input, sends nothing, and is
+ * compared with it. The JIT is off for it, so it never disturbs the live one's compiled code; it
+ * begins with what the live rules remember. */
+
+/* Starts one from these files, in place of the one before. 0, or with the sentence: nothing runs in
+ * the shadow that did not before. */
+int tg_script_candidate_start(struct tg_script *script, const char *const *paths, int count,
+                              struct tg_err *err);
+
+/* Whether its files have changed since; reads them again, and keeps what runs when they are bad. */
+bool tg_script_candidate_stale(const struct tg_script *script);
+int tg_script_candidate_again(struct tg_script *script, struct tg_err *err);
+
+void tg_script_candidate_drop(struct tg_script *script);
+
+/* Makes its set live as a load would: proved, with what the live rules remember, on probation. From
+ * then on the files of `paths` are not looked at before they change. 0; -TG_ENOTFOUND: there is
+ * none. */
+int tg_script_candidate_promote(struct tg_script *script, struct tg_err *err);
+
+struct tg_candidate_status {
+    const char *name, *version;
+    int64_t started_wall_ms;
+    uint64_t same, differences, faults;
+    uint32_t followed, left_out; /* accounts */
+    uint64_t spent_us;           /* of the loop's time */
+};
+/* False: there is none. The strings live as long as the candidate. */
+bool tg_script_candidate(const struct tg_script *script, struct tg_candidate_status *out);
+
+/* Appends the report as a JSON object; docs/deploying-rules.md describes it. -TG_ENOTFOUND: there
+ * is none. */
+int tg_script_candidate_report(const struct tg_script *script, struct tg_buf *out);
 
 /* Once a second: judges a generation that is on probation. Whether it was rolled back: `why` says
  * for what. */

@@ -6,6 +6,7 @@
 #include "script/past.h"
 #include "script/probation.h"
 #include "script/script.h"
+#include "script/shadow.h"
 #include "script/trace.h"
 
 struct tg_script {
@@ -28,6 +29,7 @@ struct tg_script {
     struct tg_probation probation;
     enum tg_origin origin;
     struct tg_script_rollback rollback;
+    struct tg_shadow *shadow; /* the candidate; NULL: none */
 };
 
 /* Builds `set`, proves it, and puts it in place of what runs. The set is taken over in any case. */

@@ -206,6 +206,8 @@ function Gateway:log_text()
 end
 
 function Gateway:write(name, text)
+  local sub = name:match("^(.*)/")
+  if sub then uv.fs_mkdir(self.folder .. "/" .. sub, 448) end
   gateway_of.write(self.folder .. "/" .. name, text)
 end
 

@@ -88,6 +88,7 @@ function rules.engine(paths, with)
   options.probation_seconds, options.rollback_faults = with.probation_seconds or 0, with.rollback_faults or 5
   options.rollback_events_factor = with.rollback_events_factor or 0
   options.rollback_events_minimum = with.rollback_events_minimum or 100
+  options.candidate_ms_per_second = with.candidate_ms_per_second or 1000
   self.live = with.live or {}
   self.on_live = ffi.cast("uint32_t (*)(void *, struct tg_account **, uint32_t)", function(_, out, max)
     if out == nil then return #self.live end
@@ -137,6 +138,42 @@ function Engine:follow()
   return nil, ffi.string(err.text), rc
 end
 jit.off(Engine.follow, true)
+
+-- Starts a candidate from these folders.
+function Engine:candidate(paths)
+  local err = ffi.new("struct tg_err")
+  local list = ffi.new("const char *[?]", #paths)
+  for i, path in ipairs(paths) do
+    self.kept[#self.kept + 1] = path
+    list[i - 1] = path
+  end
+  if C.tg_script_candidate_start(self.script, list, #paths, err) == 0 then return true end
+  return nil, ffi.string(err.text)
+end
+jit.off(Engine.candidate, true)
+
+function Engine:promote()
+  local err = ffi.new("struct tg_err")
+  local rc = C.tg_script_candidate_promote(self.script, err)
+  if rc == 0 then return true end
+  return nil, ffi.string(err.text), rc
+end
+jit.off(Engine.promote, true)
+
+-- The candidate's report, decoded, with the rules by name as well; nil without one.
+function Engine:report()
+  local out = ffi.new("struct tg_buf")
+  local rc = C.tg_script_candidate_report(self.script, out)
+  local text = out.data ~= nil and ffi.string(out.data, out.len) or ""
+  C.tg_buf_fini(out)
+  if rc ~= 0 then return nil end
+  local report, _, why = require("dkjson").decode(text)
+  assert(report, why)
+  for _, row in ipairs(report.rules) do
+    report.rules[row.name] = row
+  end
+  return report
+end
 
 function Engine:rollback(reason)
   local err = ffi.new("struct tg_err")

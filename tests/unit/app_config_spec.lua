@@ -311,7 +311,6 @@ describe("gateway.lua", function()
       { 'listen = { tls = { certificate = "c", key = "k" } }', "listen.tls" },
       { 'auth = { jwks_url = "x" }', "auth.jwks_url", true },
       { 'auth = { ownership = { url = "x" } }', "auth.ownership.url", true },
-      { 'rules = { candidate = "x" }', "rules.candidate" },
       { "protocol = { compression = true }", "protocol.compression" },
       { "source = { map = function() end }", "source.map", true },
     }) do
