@@ -302,12 +302,16 @@ describe("sim source", function()
     C.tg_clock_virtual_advance(clock, 1000)
     done_cb:set(function() end)
     ops.wants_deals = nil
-    for _, p in ipairs(all) do
-      assert(source.ops.poll(source, p) == 0)
+    -- Processor time, and the best of a few: others may be at work on this machine.
+    local each = math.huge
+    for _ = 1, 5 do
+      for _, p in ipairs(all) do
+        assert(source.ops.poll(source, p) == 0)
+      end
+      local before = os.clock()
+      run()
+      each = math.min(each, (os.clock() - before) * 1e6 / 5000)
     end
-    local before = C.tg_mono_us()
-    run()
-    local each = tonumber(C.tg_mono_us() - before) / 5000
     done_cb:set(function(p)
       done[#done + 1] = p
       if on_done then on_done(p) end
