@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+bool mt_lower_members;
+
 const char *mt_param(const struct mt_request *request, const char *name)
 {
     for (int i = 0; i < request->params_count; i++)
@@ -33,9 +35,10 @@ void mt_answer_top(struct mt_answer *answer, const char *name, const char *value
 
 void mt_answer_member(struct mt_answer *answer, const char *name, const char *value)
 {
+    char first = mt_lower_members ? (char)tolower((unsigned char)*name) : *name;
     put_upper(&answer->raw, name, value);
-    tg_buf_printf(&answer->member, "%s\"%s\" : \"%s\"", answer->member.len ? ",\r\n" : "{\r\n",
-                  name, value);
+    tg_buf_puts(&answer->member, answer->member.len ? ",\r\n" : "{\r\n");
+    tg_buf_printf(&answer->member, "\"%c%s\" : \"%s\"", first, name + 1, value);
 }
 
 void mt_answer_fini(struct mt_answer *answer)
@@ -58,24 +61,70 @@ static int run_quit(struct mt_call *call)
     return MT_OK;
 }
 
+/* Groups and symbols are numbered from 0, for clients that walk through them. */
+static int index_of(struct mt_call *call, int count, int *out)
+{
+    uint64_t index;
+    if (mt_param_u64(call->request, "INDEX", &index)) return MT_PARAMS;
+    if (index >= (uint64_t)count) return MT_NOT_FOUND;
+    *out = (int)index;
+    return MT_OK;
+}
+
+static int tell(struct mt_call *call, enum mt_entity_id entity, const void *record)
+{
+    if (!record) return MT_NOT_FOUND;
+    mt_record_write(&call->answer->json, &call->world->dialect, entity, record, NULL, NULL);
+    return MT_OK;
+}
+
+static int tell_total(struct mt_call *call, uint64_t total)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)total);
+    mt_answer_member(call->answer, "Total", text);
+    return MT_OK;
+}
+
 static int run_group(struct mt_call *call)
 {
     const char *name = mt_param(call->request, "GROUP");
     if (!*name) return MT_PARAMS;
-    const struct mt_group *group = tg_map_get(&call->world->by_group, name, strlen(name));
-    if (!group) return MT_NOT_FOUND;
-    mt_record_write(&call->answer->json, &call->world->dialect, MT_GROUP, group, NULL, NULL);
-    return MT_OK;
+    return tell(call, MT_GROUP, tg_map_get(&call->world->by_group, name, strlen(name)));
+}
+
+static int run_group_total(struct mt_call *call)
+{
+    return tell_total(call, (uint64_t)call->world->groups_count);
+}
+
+static int run_group_next(struct mt_call *call)
+{
+    int at, rc = index_of(call, call->world->groups_count, &at);
+    return rc ? rc : tell(call, MT_GROUP, call->world->groups[at]);
 }
 
 static int run_symbol(struct mt_call *call)
 {
     const char *name = mt_param(call->request, "SYMBOL");
     if (!*name) return MT_PARAMS;
-    const struct mt_symbol *symbol = mt_world_symbol(call->world, name);
-    if (!symbol) return MT_NOT_FOUND;
-    mt_record_write(&call->answer->json, &call->world->dialect, MT_SYMBOL, symbol, NULL, NULL);
-    return MT_OK;
+    return tell(call, MT_SYMBOL, mt_world_symbol(call->world, name));
+}
+
+static int run_symbol_total(struct mt_call *call)
+{
+    return tell_total(call, (uint64_t)call->world->symbols_count);
+}
+
+static int run_symbol_next(struct mt_call *call)
+{
+    int at, rc = index_of(call, call->world->symbols_count, &at);
+    return rc ? rc : tell(call, MT_SYMBOL, &call->world->symbols[at]);
+}
+
+static int run_user_total(struct mt_call *call)
+{
+    return tell_total(call, call->world->clients_count);
 }
 
 static int run_time_server(struct mt_call *call)
@@ -137,8 +186,13 @@ static const struct {
     {"DEAL_GET_TOTAL", mt_rows_total, false},
     {"DEAL_GET_PAGE", mt_rows_page, false},
     {"DEAL_GET_BATCH", mt_rows_batch, false},
+    {"USER_TOTAL", run_user_total, false},
     {"GROUP_GET", run_group, false},
+    {"GROUP_TOTAL", run_group_total, false},
+    {"GROUP_NEXT", run_group_next, false},
     {"SYMBOL_GET", run_symbol, false},
+    {"SYMBOL_TOTAL", run_symbol_total, false},
+    {"SYMBOL_NEXT", run_symbol_next, false},
     {"TIME_SERVER", run_time_server, false},
     {"TIME_GET", run_time_get, false},
 };

@@ -84,5 +84,9 @@ struct mt_fixed {
 };
 extern struct mt_fixed mt_auth_fixed;
 
+/* Whether members that stand alone in an answer are written "total" and "time", as some servers do,
+ * and not "Total" and "Time", as the documentation does. */
+extern bool mt_lower_members;
+
 /* How long a challenge may be left unanswered. */
 extern int64_t mt_auth_window_ms;

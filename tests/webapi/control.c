@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
-#include "net/http_head.h"
+#include "http.h"
 #include "select.h"
 #include "stats.h"
 
@@ -13,9 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define HEAD_MOST 16384
-#define BODY_MOST (64 << 20)
 
 const char *mt_op_text(const cJSON *doc, const char *name, const char *otherwise)
 {
@@ -150,6 +147,7 @@ static int op_settings(struct mt_server *server, const cJSON *doc, struct tg_err
     server->error_status = (int)mt_op_number(doc, "error_status", server->error_status);
     server->cookie = (int)mt_op_number(doc, "cookie", server->cookie);
     mt_auth_window_ms = mt_op_number(doc, "auth_window_ms", mt_auth_window_ms);
+    mt_lower_members = mt_op_number(doc, "lower_members", mt_lower_members);
     int64_t frozen = mt_op_number(doc, "freeze", -1);
     if (frozen >= 0) server->world.frozen_ms = frozen ? mt_op_now() : 0;
     return omit(server, cJSON_GetObjectItemCaseSensitive(doc, "omit"), err);
@@ -252,18 +250,16 @@ static void respond(struct mt_conn *conn, int status, const cJSON *json)
     free(body);
 }
 
-static void serve(struct mt_conn *conn, struct tg_http_head *head)
+static void serve(struct mt_conn *conn, const struct mt_http *http)
 {
     struct tg_err err = {{0}};
-    size_t len;
-    const char *body = tg_http_head_body(head, &len);
-    if (strcmp(tg_http_head_method(head), "GET") == 0) {
+    if (strcmp(http->method, "GET") == 0) {
         cJSON *stats = mt_stats_json();
         respond(conn, 200, stats);
         cJSON_Delete(stats);
         return;
     }
-    cJSON *doc = cJSON_ParseWithLength(body, len), *out = cJSON_CreateObject();
+    cJSON *doc = cJSON_ParseWithLength(http->body, http->body_len), *out = cJSON_CreateObject();
     int rc = doc ? run_all(conn->server, doc, &err, out)
                  : tg_fail(&err, TG_EINVAL, "the body is not JSON");
     if (rc) {
@@ -278,28 +274,19 @@ static void serve(struct mt_conn *conn, struct tg_http_head *head)
 
 static bool control_take(struct mt_conn *conn)
 {
-    size_t used;
-    if (!conn->own) conn->own = tg_http_head_new(HEAD_MOST, BODY_MOST);
-    tg_must(conn->own);
+    struct mt_http http;
     if (!conn->in.len) return false;
-    int rc = tg_http_head_feed(conn->own, conn->in.data, conn->in.len, &used);
-    if (rc == -TG_EAGAIN) {
-        tg_buf_clear(&conn->in);
-        return false;
-    }
-    if (rc) {
-        mt_conn_close(conn);
-        return false;
-    }
-    tg_buf_consume(&conn->in, used);
-    serve(conn, conn->own);
-    tg_http_head_reset(conn->own);
+    int rc = mt_http_read(conn->in.data, conn->in.len, &http);
+    if (rc == -TG_EPROTO) mt_conn_close(conn);
+    if (rc) return false;
+    serve(conn, &http);
+    tg_buf_consume(&conn->in, http.used);
     return true;
 }
 
 static void control_fini(struct mt_conn *conn)
 {
-    if (conn->own) tg_http_head_free(conn->own);
+    (void)conn;
 }
 
 const struct mt_protocol mt_control = {"control", control_take, NULL, NULL, control_fini};

@@ -1,6 +1,7 @@
-/* A MetaTrader 5 Web API server for tests and demonstrations: REST and the raw protocol on one
- * port, over the market simulation or over accounts that a test writes. It reads only; nothing can
- * be traded. Started with
+/* clang-format off */
+/* A MetaTrader 5 Web API server for tests and demonstrations: REST and the raw protocol on one port,
+ * over the market simulation or over accounts that a test writes. It reads only; nothing can be
+ * traded. Started with
  *
  *     webapi_server [--port 0] [--control-port 0] [--manager 1000] [--password Password1]
  *                   [--accounts 0] [--seed 1] [--events-per-minute 6] [--zone-minutes 120]
@@ -10,29 +11,39 @@
  * until whoever started it has gone). Simulated accounts are the logins 5000001 ….
  *
  * Tests steer it on the control port: POST one JSON object or a list, `op` naming the operation;
- * GET tells what was seen. Numbers may be given as text (ids beyond 2^53 must be); fields bear
- * their names on the wire. A failed operation answers 400 and {"error"}.
+ * GET tells what was seen. Numbers may be given as text (ids beyond 2^53 must be); fields bear their
+ * names on the wire. A failed operation answers 400 and {"error"}.
  *
- *   account {login, group, user:{…}, account:{…}, override:{…}, dormant, acted, refused,
- *            deals_late_ms}                        makes or changes one; `refused` is a code
- *   group   {group, set:{Currency, MarginMode, CurrencyDigits, …}}
- *   open    {login, position:{…}, commission, unrecorded}            → ticket, order, deal
- *   modify  {login, ticket, set:{…}}
- *   close   {login, ticket, lots, price, profit, storage, commission, reason, comment, unrecorded}
- *   reverse {login, ticket, lots, price, profit, new_ticket}         netting, INOUT
- *   close_by {login, ticket, by}                                     two OUT_BY
- *   balance {login, amount, action, comment}                         2 balance, 3 credit, …
- *   order {login, order:{…}} · order_modify {login, ticket, set} · order_done {login, ticket,
- * state} deal {login, deal:{…}, moves_money} · deal_delete {login, ticket} manager {login,
- * password, refused}                               `refused`: 1002, 1011, 1012, … time
- * {zone_minutes, daylight, daylight_state, from_ms} restart {down_ms, mode: refused|closed|hung}
- * resets all; idle accounts become dormant settings {idle_ms, ping_ms, auth_window_ms,
- * packet_bytes, error_status, cookie, freeze, missing: omit|partial|refuse,
- * omit:{position:["VolumeExt"], …}} random {srv_rand, crypt_rand}                   fixed, for
- * published vectors fault {command ("*"), transport (rest, raw, "*"), skip, count, fault:{kind, …}}
- *            kinds and their members: fault.h       clear {} forgets all
- *   reset_stats {}
+ *   account      {login, group, user:{…}, account:{…}, override:{…}, dormant, acted, refused,
+ *                deals_late_ms}: makes or changes one; `refused` is a code, `override` is served as
+ *                it stands
+ *   group        {group, set:{Currency, MarginMode, CurrencyDigits, …}}
+ *   open         {login, position:{…}, commission, fee, unrecorded} → ticket, order, deal
+ *   modify       {login, ticket, set:{…}}
+ *   close        {login, ticket, lots, price, profit, storage, commission, fee, reason, comment,
+ *                unrecorded}: a part when `lots` says so
+ *   reverse      {login, ticket, lots, price, profit, new_ticket, …}: netting, an INOUT deal
+ *   close_by     {login, ticket, by}: two OUT_BY deals, the profit in the first
+ *   balance      {login, amount, action, comment}: 2 balance, 3 credit, 6 bonus, …
+ *   order        {login, order:{…}} → ticket
+ *   order_modify {login, ticket, set:{…}}
+ *   order_done   {login, ticket, state}: 2 cancelled, 4 filled (opens the position), 6 expired
+ *   deal         {login, deal:{…}, moves_money: 0|1}: as it is given
+ *   deal_delete  {login, ticket}
+ *   manager      {login, password, refused}: `refused` is 1002, 1011, 1012, …
+ *   time         {zone_minutes, daylight, daylight_state, from_ms}
+ *   restart      {down_ms, mode: refused|closed|hung}: resets all connections; afterwards accounts
+ *                without positions and orders are dormant until they act; with 0 ms it ends a longer one
+ *   settings     {idle_ms, ping_ms, auth_window_ms, packet_bytes, error_status, freeze: 0|1,
+ *                cookie: 0 none, 1 sent, 2 asked for, lower_members: 0|1,
+ *                missing: omit|partial|refuse, omit:{position:["VolumeExt"], …}}
+ *   random       {srv_rand, crypt_rand}: fixed, for published vectors
+ *   fault        {command: "*", transport: rest|raw|"*", skip, count, fault:{kind, …}}: the kinds
+ *                and their members are in fault.h
+ *   clear        {}: forgets all faults
+ *   reset_stats  {}
  */
+/* clang-format on */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -96,7 +107,11 @@ bool mt_server_restart(struct mt_server *server, int64_t down_ms, const char *mo
         struct mt_conn *conn = tg_of(node, struct mt_conn, node);
         if (!conn->control) mt_conn_reset(conn);
     }
-    if (down_ms <= 0) return true;
+    (void)uv_timer_stop(&server->rest);
+    if (down_ms <= 0) {
+        come_back(&server->rest);
+        return true;
+    }
     server->mode = refused ? MT_UP : closed ? MT_DOWN_CLOSED : MT_DOWN_HUNG;
     if (refused && server->listening) uv_close((uv_handle_t *)&server->listener, on_down);
     (void)uv_timer_start(&server->rest, come_back, (uint64_t)down_ms, 0);

@@ -5,8 +5,7 @@
 #include "base/json.h"
 #include "base/rand.h"
 #include "conn.h"
-#include "net/http_head.h"
-#include "net/http_target.h"
+#include "http.h"
 #include "retcode.h"
 #include "server.h"
 #include "stats.h"
@@ -16,11 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD_MOST 65536
-#define BODY_MOST (4 << 20)
-
 struct rest {
-    struct tg_http_head *head;
     char command[64];
     struct tg_buf text; /* names and values of the parameters, each with a NUL */
     char cookie[33];
@@ -33,8 +28,6 @@ static struct rest *own(struct mt_conn *conn)
     if (conn->own) return conn->own;
     struct rest *rest = calloc(1, sizeof *rest);
     tg_must(rest);
-    rest->head = tg_http_head_new(HEAD_MOST, BODY_MOST);
-    tg_must(rest->head);
     conn->own = rest;
     return rest;
 }
@@ -43,7 +36,6 @@ static void rest_fini(struct mt_conn *conn)
 {
     struct rest *rest = conn->own;
     if (!rest) return;
-    tg_http_head_free(rest->head);
     tg_buf_fini(&rest->text);
     free(rest);
 }
@@ -245,22 +237,17 @@ static void refuse(struct mt_conn *conn, int status, int code)
     if (conn->close_after) mt_conn_finish(conn);
 }
 
-static bool bears_cookie(const struct mt_conn *conn, const struct rest *rest)
+static bool bears_cookie(const struct mt_conn *conn, const struct rest *rest, const char *given)
 {
-    const char *given = tg_http_headers_get(tg_http_head_headers(rest->head), "Cookie");
     if (conn->server->cookie < 2 || conn->session.state == MT_STRANGER) return true;
     return given && strstr(given, rest->cookie);
 }
 
-static void serve(struct mt_conn *conn, struct rest *rest)
+static void serve(struct mt_conn *conn, struct rest *rest, struct mt_http *http)
 {
-    const char *path, *query;
     struct mt_request request = {.transport = MT_REST, .command = rest->command};
-    const char *method = tg_http_head_method(rest->head);
-    conn->close_after = false;
-    rest->keep_alive = tg_http_head_keep_alive(rest->head);
-    if (tg_target_split(tg_http_head_target(rest->head), &path, &query) ||
-        (strcmp(method, "GET") != 0 && strcmp(method, "POST") != 0)) {
+    char *query = http->target, *path = strsep(&query, "?");
+    if (*path != '/' || (strcmp(http->method, "GET") != 0 && strcmp(http->method, "POST") != 0)) {
         refuse(conn, 400, MT_PARAMS);
         return;
     }
@@ -268,13 +255,14 @@ static void serve(struct mt_conn *conn, struct rest *rest)
         refuse(conn, 404, MT_NOT_SUPPORTED);
         return;
     }
-    if (!bears_cookie(conn, rest)) {
+    if (!bears_cookie(conn, rest, http->cookie)) {
         refuse(conn, 403, MT_PERMISSIONS);
         return;
     }
-    request.body = tg_http_head_body(rest->head, &request.body_len);
+    request.body = http->body;
+    request.body_len = http->body_len;
     tg_buf_clear(&rest->text);
-    int count = read_query(rest, query);
+    int count = read_query(rest, query ? query : "");
     count = read_body(rest, request.body, request.body_len, count);
     fill_request(rest, &request, count);
     if (strcmp(rest->command, "AUTH_START") == 0 && conn->server->cookie) {
@@ -289,28 +277,28 @@ static void serve(struct mt_conn *conn, struct rest *rest)
 static bool rest_take(struct mt_conn *conn)
 {
     struct rest *rest = own(conn);
-    size_t used;
+    struct mt_http http;
     if (!conn->in.len) return false;
-    int rc = tg_http_head_feed(rest->head, conn->in.data, conn->in.len, &used);
+    int rc = mt_http_read(conn->in.data, conn->in.len, &http);
     if (rc == -TG_EAGAIN) {
         struct tg_buf go_on = {0};
-        tg_buf_clear(&conn->in);
-        if (tg_http_head_take_continue(rest->head)) {
-            tg_buf_puts(&go_on, "HTTP/1.1 100 Continue\r\n\r\n");
-            mt_conn_send(conn, &go_on);
-            tg_buf_fini(&go_on);
-        }
+        if (http.wants_continue) tg_buf_puts(&go_on, "HTTP/1.1 100 Continue\r\n\r\n");
+        mt_conn_send(conn, &go_on);
+        tg_buf_fini(&go_on);
         return false;
     }
+    conn->close_after = rc != 0;
+    rest->keep_alive = !rc && http.keep_alive;
     if (rc) {
         mt_stats.protocol_errors++;
-        conn->close_after = true;
-        refuse(conn, tg_http_head_status(rest->head), MT_PARAMS);
+        refuse(conn, 400, MT_PARAMS);
         return false;
     }
-    tg_buf_consume(&conn->in, used);
-    serve(conn, rest);
-    tg_http_head_reset(rest->head);
+    struct tg_buf whole = conn->in; /* the request points into it; what follows it is kept */
+    conn->in = (struct tg_buf){0};
+    tg_buf_add(&conn->in, whole.data + http.used, whole.len - http.used);
+    serve(conn, rest, &http);
+    tg_buf_fini(&whole);
     return true;
 }
 
