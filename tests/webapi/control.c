@@ -280,6 +280,7 @@ static bool control_take(struct mt_conn *conn)
     if (rc == -TG_EPROTO) mt_conn_close(conn);
     if (rc) return false;
     serve(conn, &http);
+    if (!http.keep_alive) mt_conn_finish(conn);
     tg_buf_consume(&conn->in, http.used);
     return true;
 }
