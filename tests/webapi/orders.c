@@ -13,6 +13,7 @@ static int find(struct mt_server *server, const cJSON *doc, struct mt_client **c
                 struct tg_err *err)
 {
     uint64_t login = mt_op_id(doc, "login"), ticket = mt_op_id(doc, "ticket");
+    *at = 0;
     *client = mt_world_client(&server->world, login);
     if (!*client) return tg_fail(err, TG_ENOTFOUND, "no account %llu", (unsigned long long)login);
     for (*at = 0; *at < (*client)->orders.count; (*at)++)
