@@ -114,6 +114,27 @@ describe("the Web API test server", function()
       socket:close()
     end)
 
+    it("raw: a further published vector, two packets under another password", function()
+      start():control({ op = "manager", login = 33, password = "demoPASWORD^123" })
+      server:control({ op = "random", srv_rand = "904ba8ecb16273d2f0ae9c3b8a023752", crypt_rand =
+        "0de18c436abe58fc2517ee949086d588fca58a6d7fc76a3ff4e6d1f742dd845be2d74c1a9b08e418909b15077deb20373ef55caf910e207c1cd1e349b25ca230" ..
+        "d2bc83d070a5b7a0f866a482911d449c9f27c8638bdb82f8c67801b80b5b7e0fe576778c72fd993b6662e32f5284095e272416b2f698565cf9c3736cd744de9e" ..
+        "24ee707727785291e1761a344a883625ded28ec358ac654fbe9a808c9d7e8b88960cb8b9197fa94b718a90b90192959bcd1a78bf3c7f777a1ce57240e6714d73" ..
+        "43b99679d07867111e878ee7fe08ec66fbe41bcd277954851b8c8fb23985eb0834db51dfd3cd548af1535ce5c954042e7019c016a302c317c37720071e222fee" })
+      local socket = server:socket()
+      socket:send("MT5WEBAPI" .. webapi.packet("AUTH_START|VERSION=3211|AGENT=a|LOGIN=33|TYPE=MANAGER|CRYPT_METHOD=AES256OFB|\r\n", 1))
+      assert.is_truthy(socket:packet())
+      socket:send(webapi.packet("AUTH_ANSWER|SRV_RAND_ANSWER=280e4b5c1b77289603b9e048b3985058|CLI_RAND=" .. CLI_RAND .. "|\r\n", 2))
+      assert.is_truthy((socket:packet()):find(webapi.wide("RETCODE=0 Done"), 1, true))
+      for serial, cipher in ipairs({ "8c6f9e5343b25cd9a902d9f1d17ea99e3317a29f1c2a4bf8e890a954072f",
+        "7b9d6bd126851ae2133dc61c947796afe620e3b07a06027998217d5c7a64" }) do
+        socket:send(("001e%04x0"):format(serial + 2) .. unhex(cipher))
+        assert.equal(#"SYMBOL_TOTAL|RETCODE=0 Done|TOTAL=12|\r\n" * 2, #socket:packet())
+      end
+      assert.same({ AUTH_START = 1, AUTH_ANSWER = 1, SYMBOL_TOTAL = 2 }, server:stats().by_command)
+      socket:close()
+    end)
+
     it("raw: an empty packet takes no keystream, an encrypted '|' does, and neither is answered", function()
       start()
       local client = server:client("raw-aes")
@@ -245,6 +266,25 @@ describe("the Web API test server", function()
       end
       rest:close()
       raw:close()
+    end)
+
+    it("let clients walk through symbols and groups", function()
+      start({ accounts = 3 })
+      for _, transport in ipairs({ "rest", "raw" }) do
+        local client = server:client(transport)
+        local function total(command)
+          local answer = client:ask(command)
+          return tonumber(answer.answer and answer.answer.Total or answer.fields.total)
+        end
+        assert.equal("EURUSD", client:ask("SYMBOL_NEXT", { INDEX = "0" }).answer.Symbol)
+        assert.equal("ETHUSD", client:ask("SYMBOL_NEXT", { INDEX = total("SYMBOL_TOTAL") - 1 }).answer.Symbol)
+        assert.equal(13, client:ask("SYMBOL_NEXT", { INDEX = total("SYMBOL_TOTAL") }).retcode)
+        assert.equal(3, client:ask("SYMBOL_NEXT").retcode)
+        assert.is_truthy(client:ask("GROUP_NEXT", { INDEX = total("GROUP_TOTAL") - 1 }).answer.Group)
+        assert.equal(3, total("USER_TOTAL"))
+      end
+      server:control({ op = "settings", lower_members = true })
+      assert.same({ total = "3" }, server:client("rest"):ask("USER_TOTAL").answer)
     end)
 
     it("over HTTPS as well", function()
@@ -427,6 +467,20 @@ describe("the Web API test server", function()
       assert.equal(2, #client:ask("POSITION_GET_BATCH", {}, '{"login":["7"]}').answer)
       assert.equal(2, #client:ask("POSITION_GET_BATCH", {}, '{"group":["demo\\\\*","!real\\\\*"]}').answer)
       assert.equal(3, client:ask("POSITION_GET_BATCH", {}, '{"Login":["7"]}').retcode)
+    end)
+
+    it("heads with stray line feeds and indentation are read, and a connection is closed when asked", function()
+      start()
+      local socket = server:socket()
+      socket:send("GET /api/auth/start?version=484&agent=a&login=1000&type=manager HTTP/1.1\r\n\n      Connection: keep-alive\r\n\n      Host: x\r\n\r\n")
+      assert.equal(200, (socket:response()))
+      assert.is_false(socket.ended)
+      socket:send("GET /api/quit HTTP/1.0\r\nHost: x\r\n\r\n")
+      local status, _, head = socket:response()
+      assert.equal(200, status)
+      assert.matches("Connection: close", head)
+      assert.equal("EOF", socket:closed())
+      socket:close()
     end)
 
     it("what is not HTTP, not a path of the API or not GET and POST is refused", function()
