@@ -82,7 +82,7 @@ struct tg_config {
         char **paths;
         int paths_count;
         char *options; /* JSON: {"file": {"option": value}}; NULL: none */
-        bool reload;
+        bool reload, jit;
         int budget_ms, memory_mb, events_per_tick, payload_bytes, rest_after_faults, rest_seconds;
         int explain_mb, explain_seconds;
         char **candidate, *candidate_root;

@@ -108,6 +108,7 @@ static const struct tg_config_field rules_fields[] = {
      .max = 4096},
     {.name = "options", .kind = TG_CONFIG_OPTIONS, AT(rules.options)},
     BOOL("reload", rules.reload, "true"),
+    BOOL("jit", rules.jit, "true"),
     INT("budget_ms", rules.budget_ms, 1, 1000, "20"),
     INT("memory_mb", rules.memory_mb, 4, 4096, "64"),
     INT("events_per_tick", rules.events_per_tick, 1, 100000, "256"),

@@ -62,6 +62,7 @@ struct tg_script_options tg_setup_script(const struct tg_config *config,
     return (struct tg_script_options){
         .paths = (const char *const *)config->rules.paths,
         .paths_count = config->rules.paths_count,
+        .interpreted = !config->rules.jit,
         .budget_ms = config->rules.budget_ms,
         .memory_bytes = (int64_t)config->rules.memory_mb << 20,
         .events_per_tick = config->rules.events_per_tick,

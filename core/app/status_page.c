@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STOPPED_SHOWN 16
+
 static void text_member(struct tg_buf *out, const char *name, const char *text)
 {
     tg_json_key(out, name);
@@ -65,6 +67,33 @@ static void write_candidate(const struct tg_script *script, struct tg_buf *out)
     tg_json_close(out, '}');
 }
 
+/* The first of the rules that were stopped. */
+static void write_stopped(const struct tg_script *script, struct tg_buf *out)
+{
+    struct tg_rule_status rule;
+    uint32_t count = 0;
+    tg_json_key(out, "stopped");
+    tg_json_open(out, '[');
+    for (uint32_t i = 0; tg_script_rule(script, i, &rule); i++) {
+        if (!rule.stopped || ++count > STOPPED_SHOWN) continue;
+        tg_json_open(out, '{');
+        text_member(out, "rule", rule.name);
+        text_member(out, "where", *rule.where ? rule.where : NULL);
+        text_member(out, "why", rule.why);
+        tg_json_close(out, '}');
+    }
+    tg_json_close(out, ']');
+}
+
+static uint32_t stopped_rules(const struct tg_script *script)
+{
+    struct tg_rule_status rule;
+    uint32_t count = 0;
+    for (uint32_t i = 0; tg_script_rule(script, i, &rule); i++)
+        count += rule.stopped;
+    return count;
+}
+
 static void write_rules(const struct tg_script *script, const struct tg_script_status *rules,
                         struct tg_buf *out)
 {
@@ -80,6 +109,7 @@ static void write_rules(const struct tg_script *script, const struct tg_script_s
     text_member(out, "last_error", *rules->last_error ? rules->last_error : NULL);
     tg_json_key(out, "preemption");
     tg_json_bool(out, rules->preemption);
+    write_stopped(script, out);
     tg_rules_standing_write(rules, out);
     write_candidate(script, out);
     tg_json_close(out, '}');
@@ -94,7 +124,8 @@ bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
     bool well = gateway->ready && !gateway->draining && rules.generation &&
                 !(sources.asked && sources.ill == sources.asked);
     bool degraded = sources.ill || *rules.last_error || rules.origin == TG_ORIGIN_ROLLBACK ||
-                    sources.circuit_open || tg_recording_ill(gateway);
+                    sources.circuit_open || tg_recording_ill(gateway) ||
+                    stopped_rules(gateway->script);
     tg_json_open(out, '{');
     text_member(out, "status", !well ? "unhealthy" : degraded ? "degraded" : "healthy");
     text_member(out, "version", TIDEGATE_VERSION);

@@ -19,7 +19,8 @@ void tg_probation_begin(struct tg_probation *probation, uint64_t total, int64_t 
     probation->rate =
         probation->filled >= TG_PROBATION_KNOWN ? (double)sum / probation->filled : -1;
     probation->begun_ms = mono_ms;
-    probation->until_ms = mono_ms + (int64_t)probation->policy.seconds * 1000;
+    probation->until_ms =
+        probation->policy.seconds ? mono_ms + (int64_t)probation->policy.seconds * 1000 : 0;
     probation->begun_total = total;
 }
 

@@ -226,7 +226,7 @@ void tg_script_status(const struct tg_script *script, struct tg_script_status *o
     *out = (struct tg_script_status){
         .reloads_ok = script->reloads_ok,
         .reloads_failed = script->reloads_failed,
-        .preemption = tg_leash_rings(),
+        .preemption = tg_leash_rings() && !script->options.interpreted,
         .memory_cap = script->options.memory_bytes,
         .classes = script->classes.living,
         .origin = script->origin,
@@ -267,6 +267,7 @@ bool tg_script_rule(const struct tg_script *script, uint32_t index, struct tg_ru
         .dropped = (uint64_t)tally->dropped,
         .nanoseconds = (int64_t)tally->nanoseconds,
         .muted = tally->muted != 0,
+        .stopped = tally->muted == TG_MUTED_BY_FAULT,
         .why = rule->why,
         .where = rule->where,
         .last_fault = rule->last_fault,

@@ -232,8 +232,8 @@ struct tg_rule_status {
     uint64_t watch; /* bits of account fields (model/field.h) */
     uint32_t on;    /* bits of moments: see tg_on_name */
     uint64_t calls, events, faults, dropped;
-    int64_t nanoseconds; /* spent in it, sampled */
-    bool muted;
+    int64_t nanoseconds;     /* spent in it, sampled */
+    bool muted, stopped;     /* by whomever; by the leash or for its memory */
     const char *why, *where; /* of the mute; "" when it is not muted, or the place is not known */
     const char *last_fault;  /* its newest error; "" when there was none */
     int64_t last_fault_wall_ms;

@@ -85,7 +85,8 @@ void tg_generation_mute(struct tg_generation *generation, uint32_t rule, const c
     tg_generation_silence(generation, rule, TG_MUTED_BY_FAULT, reason, where);
     if (generation->role == TG_ROLE_TRIAL) return;
     bool live = generation->role == TG_ROLE_LIVE;
-    tg_error("rules", live ? "rule_muted" : "candidate_muted",
+    /* Once for each rule and file, so it is never held back as repeated faults are. */
+    tg_audit("rules", live ? "rule_muted" : "candidate_muted",
              tg_s("rule", generation->rules[rule].name), tg_s("file", generation->rules[rule].path),
              tg_s("reason", reason), tg_s("where", where));
 }

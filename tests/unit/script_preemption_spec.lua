@@ -1,0 +1,21 @@
+local preemption = require("support.preemption")
+local rules = require("support.rules")
+
+-- The long run is a benchmark: luajit tests/bench/preemption.lua
+describe("a VM whose rules are stopped three hundred times", function()
+  local ROUNDS = 15
+
+  for _, mode in ipairs({ "compiled", "interpreted" }) do
+    it("is as good as new, " .. mode, function()
+      rules.C.tg_leash_muffle(mode == "interpreted")
+      local good, got = pcall(preemption.run, ROUNDS)
+      rules.C.tg_leash_muffle(false)
+      assert(good, got)
+      assert.equal(mode == "compiled", got.jit)
+      assert.equal(ROUNDS * 10, got.preemptions)
+      assert.equal(ROUNDS * 11, got.checks)
+      assert.equal(0, got.bad)
+      assert.equal(0, got.bytes_lost)
+    end)
+  end
+end)
