@@ -1,15 +1,33 @@
 -- What rules remember goes from one VM to the next as bytes: no value of the old VM survives it.
 local buffer = require("string.buffer")
 
+local ROOM = 262144 -- bytes of texts, and other values, of one account's memory
+local DEPTH = 64 -- tables within tables
+
 return function(rt)
   local work, rules = rt.work, rt.rules
   local carry = {}
+
+  -- Whether a memory may be carried: bytes name a part that is shared as often as it is reached, so a small
+  -- memory can be more bytes than there are. What is left of `room`, or nil.
+  local function fits(value, room, depth)
+    if type(value) == "string" then return room > #value and room - #value or nil end
+    if type(value) ~= "table" then return room > 1 and room - 1 or nil end
+    if depth == DEPTH then return nil end
+    for key, held in next, value do
+      room = fits(key, room - 1, depth + 1)
+      room = room and fits(held, room, depth + 1)
+      if not room then return nil end
+    end
+    return room
+  end
 
   -- Entry by entry, because one that holds what cannot be carried must not take the others with it.
   local function save_memories(rule, out)
     local lost = 0
     for slot, entry in pairs(rule.memories) do
-      local good, bytes = pcall(buffer.encode, entry.data)
+      local good, bytes = fits(entry.data, ROOM, 0), nil
+      if good then good, bytes = pcall(buffer.encode, entry.data) end
       if good then
         out[#out + 1] = { slot, entry.birth, bytes }
       else
@@ -18,7 +36,7 @@ return function(rt)
     end
     if lost > 0 then
       work.note(work, rule.file.name, ('rule "%s": memory of %d accounts is not carried over: it holds more than '
-        .. "numbers, texts, true, false and tables of them"):format(rule.name, lost))
+        .. "numbers, texts, true, false and tables of them, or more than 256 KiB"):format(rule.name, lost))
     end
   end
 

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIGRATE_QUOTA 10000000 /* instructions of all migrations of a load */
+/* Instructions of all migrations of a load; beside it, four for each byte that is restored: many
+ * accounts that remember little must not look like one that loops. */
+#define MIGRATE_QUOTA 10000000
+#define MIGRATE_BYTES (256 << 20)
 
 /* One call of lua/carry.lua. */
 struct carrying {
@@ -83,7 +86,8 @@ int tg_generation_inherit(struct tg_generation *generation, const struct tg_gene
 {
     struct carrying carrying = {.entry = generation->entries.restore, .memories = memories};
     if (memories->bytes) {
-        tg_leash_quota(generation->vm.L, MIGRATE_QUOTA);
+        size_t len = memories->len < MIGRATE_BYTES ? memories->len : MIGRATE_BYTES;
+        tg_leash_quota(generation->vm.L, MIGRATE_QUOTA + 4 * (int)len);
         int rc = tg_vm_call(&generation->vm, restore, &carrying, err);
         if (tg_leash_quota_end(generation->vm.L) || rc) return -TG_EINVAL;
     }

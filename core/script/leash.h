@@ -50,6 +50,10 @@ void tg_leash_judge(void);
 /* Holds every VM by the interpreter's hook, as if the canary had lived. For tests of that case. */
 void tg_leash_muffle(bool on);
 
+/* Leaves compiled code without the checks, so that nothing stops it: for the benchmark of what they
+ * cost, and for nothing else. */
+void tg_leash_bare(bool on);
+
 /* To be called before lua_close of a VM that was ever entered. */
 void tg_leash_forget(lua_State *L);
 

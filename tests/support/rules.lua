@@ -108,7 +108,7 @@ function rules.engine(paths, with)
     event.receipt.number, event.receipt.listeners = #self.events, 2
     if self.on_event then self.on_event(event, got) end
   end)
-  options.emit = self.emit
+  options.emit = with.emit and ffi.cast(self.emit, with.emit) or self.emit
   local script = C.tg_script_new(options)
   assert(script ~= nil)
   self.script = ffi.gc(script, C.tg_script_free) -- also when a test ends early: it has a thread

@@ -82,7 +82,7 @@ int mt_op_order(struct mt_server *server, const cJSON *doc, struct tg_err *err, 
 int mt_op_order_modify(struct mt_server *server, const cJSON *doc, struct tg_err *err, cJSON *out)
 {
     struct mt_client *client;
-    uint32_t at;
+    uint32_t at = 0;
     (void)out;
     int rc = find(server, doc, &client, &at, err);
     if (rc) return rc;
@@ -97,7 +97,7 @@ int mt_op_order_modify(struct mt_server *server, const cJSON *doc, struct tg_err
 int mt_op_order_done(struct mt_server *server, const cJSON *doc, struct tg_err *err, cJSON *out)
 {
     struct mt_client *client;
-    uint32_t at;
+    uint32_t at = 0;
     int rc = find(server, doc, &client, &at, err);
     if (rc) return rc;
     struct mt_order done = client->orders.rows[at];

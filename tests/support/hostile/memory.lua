@@ -25,6 +25,13 @@ return {
   { "in to", "while true do t[#t + 1] = { n } end", at = "to" },
   { "in the snapshot", "while true do t[#t + 1] = { n } end", at = "snapshot" },
 
+  -- Small here, endless as bytes: a reload carries what rules remember.
+  { "a memory that shares its branches", "local m = { 1 } for _ = 1, 50 do m = { m, m } end memory.m = m return { it = true }",
+    stop = "harmless", gives = '{"it":true}' },
+  { "a memory that holds itself", "memory.me = memory return { it = true }", stop = "harmless", gives = '{"it":true}' },
+  { "a memory of views and functions", "memory.a, memory.b = now, print return { it = true }", stop = "harmless",
+    gives = '{"it":true}' },
+
   -- A little at every call: the one who holds it pays, not the one who asks last.
   { "texts in memory", "for _ = 1, 10 do memory[#memory + 1] = ('x'):rep(20000) .. #memory .. now.balance end", ticks = 200 },
   { "tables in memory", "for _ = 1, 5000 do memory[#memory + 1] = { now.balance } end", ticks = 200 },
