@@ -71,5 +71,5 @@ print(json.encode({
   accounts = COUNT, ticks = TICKS, accounts_made = #kept,
   default = compare({}),
   margin_zones = compare({ "plugins/rules/margin_zones" }),
-  exposure = compare({ "plugins/rules/exposure" }),
+  drawdown = compare({ "plugins/rules/drawdown" }),
 }, { indent = true }))
