@@ -74,6 +74,10 @@ describe("accounts of the Web API test server", function()
         Profit = "4.48", Storage = "-0.40", Reason = "4" }, all[2])
       has({ Entry = "1", VolumeExt = "8000000", Profit = "8.96", Storage = "-0.80", Reason = "3", Comment = "[sl 1.08]" }, all[3])
       assert.equal("10011.89", account(7).Balance)
+      local orders = client:ask("HISTORY_GET_BATCH", { LOGIN = "7", FROM = "0", TO = "99999999999" }).answer
+      assert.equal(3, #orders)
+      has({ Order = all[3].Order, State = "4", Type = "1", VolumeInitialExt = "8000000", VolumeCurrent = "0", Reason = "3",
+        PositionID = opened.ticket, TimeDoneMsc = all[3].TimeMsc }, orders[3])
     end)
 
     it("a reversal: one INOUT deal, the other side, the order's ticket when asked", function()
@@ -206,6 +210,24 @@ describe("accounts of the Web API test server", function()
         moved = #every("DEAL_GET_BATCH", { GROUP = "*", FROM = "0", TO = "99999999999" })
       until moved > before or loop.now() > deadline
       assert.is_true(moved > before)
+    end)
+
+    it("have an order in the history for each deal of a trade", function()
+      start({ accounts = 12, seed = 3 })
+      server:control({ op = "settings", freeze = true })
+      local window = { GROUP = "*", FROM = "0", TO = "99999999999" }
+      local orders, trades = {}, 0
+      for _, order in ipairs(every("HISTORY_GET_BATCH", window)) do
+        orders[order.Login .. " " .. order.Order] = order
+      end
+      for _, deal in ipairs(every("DEAL_GET_BATCH", window)) do
+        if deal.PositionID ~= "0" then
+          trades = trades + 1
+          has({ State = "4", Type = deal.Action, PositionID = deal.PositionID, VolumeInitialExt = deal.VolumeExt },
+            orders[deal.Login .. " " .. deal.Order])
+        end
+      end
+      assert.is_true(trades > 5)
     end)
 
     it("balances are the sum of their deals", function()

@@ -192,13 +192,26 @@ static struct mt_deal deal_of(struct mt_world *world, const struct mt_position *
     return deal;
 }
 
-/* Books it unless the test says otherwise; without a deal the money moves all the same. */
+static void file_order(struct mt_client *client, const struct mt_deal *deal)
+{
+    struct mt_orders *all = &client->history;
+    if (all->count && all->rows[all->count - 1].order == deal->order) return;
+    all->rows = mt_grow(all->rows, &all->cap, all->count, sizeof *all->rows);
+    mt_order_of_deal(deal, &all->rows[all->count++]);
+}
+
+/* Books it, and its order, unless the test says otherwise; without a deal the money moves all the
+ * same. */
 static void record(struct mt_world *world, struct mt_client *client, const struct mt_deal *deal,
                    const cJSON *doc, cJSON *out)
 {
+    const struct mt_deal *booked = book(world, client, deal);
     tell_id(out, "order", deal->order);
-    tell_id(out, "deal", book(world, client, deal)->deal);
-    if (mt_op_number(doc, "unrecorded", 0)) client->deals.count--;
+    tell_id(out, "deal", booked->deal);
+    if (mt_op_number(doc, "unrecorded", 0))
+        client->deals.count--;
+    else if (booked->order)
+        file_order(client, booked);
 }
 
 static struct mt_position *add_position(struct mt_client *client)
@@ -237,6 +250,7 @@ int mt_op_open(struct mt_server *server, const cJSON *doc, struct tg_err *err, c
     rc = set_all(world, MT_POSITION, &position, set, err);
     if (rc) return rc;
     struct mt_deal deal = deal_of(world, &position, IN, doc);
+    if (mt_op_id(doc, "order")) deal.order = mt_op_id(doc, "order");
     if (!position.position) position.position = deal.order;
     if (position.price_current == 0) position.price_current = position.price_open;
     if (!position.time_update) position.time_update = position.time_create;

@@ -18,7 +18,7 @@
  *                deals_late_ms}: makes or changes one; `refused` is a code, `override` is served as
  *                it stands
  *   group        {group, set:{Currency, MarginMode, CurrencyDigits, …}}
- *   open         {login, position:{…}, commission, fee, unrecorded} → ticket, order, deal
+ *   open         {login, position:{…}, commission, fee, order, unrecorded} → ticket, order, deal
  *   modify       {login, ticket, set:{…}}
  *   close        {login, ticket, lots, price, profit, storage, commission, fee, reason, comment,
  *                unrecorded}: a part when `lots` says so

@@ -114,10 +114,10 @@ int mt_op_order_done(struct mt_server *server, const cJSON *doc, struct tg_err *
     *add(&client->history) = done;
     cJSON *open = cJSON_CreateObject(), *set = cJSON_AddObjectToObject(open, "position");
     char text[32];
-    cJSON_AddStringToObject(open, "login", mt_op_text(doc, "login", ""));
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)client->login);
-    cJSON_ReplaceItemInObjectCaseSensitive(open, "login", cJSON_CreateString(text));
+    cJSON_AddStringToObject(open, "login", text);
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)done.order);
+    cJSON_AddStringToObject(open, "order", text);
     cJSON_AddStringToObject(set, "Position", text);
     cJSON_AddStringToObject(set, "Symbol", done.symbol);
     cJSON_AddStringToObject(set, "Comment", done.comment);
@@ -128,6 +128,5 @@ int mt_op_order_done(struct mt_server *server, const cJSON *doc, struct tg_err *
     cJSON_AddNumberToObject(set, "PriceTP", done.price_tp);
     rc = mt_op_open(server, open, err, out);
     cJSON_Delete(open);
-    if (!rc) client->deals.rows[client->deals.count - 1].order = done.order;
     return rc;
 }

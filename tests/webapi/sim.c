@@ -192,6 +192,56 @@ static void fill_deal(const struct mt_world *world, const struct mt_client *clie
     copy(out->comment, sizeof out->comment, from->comment);
 }
 
+/* The model's lists begin with "unknown"; the server's orders of kinds and states do not. */
+static int64_t state_of(int state)
+{
+    switch (state) {
+    case TG_ORDER_STATE_STARTED: return 0;
+    case TG_ORDER_STATE_CANCELLED: return 2;
+    case TG_ORDER_STATE_PARTIAL: return 3;
+    case TG_ORDER_STATE_FILLED: return 4;
+    case TG_ORDER_STATE_REJECTED: return 5;
+    case TG_ORDER_STATE_EXPIRED: return 6;
+    default: return 1;
+    }
+}
+
+static int64_t nth(int value)
+{
+    return value > 0 ? value - 1 : 0;
+}
+
+static void fill_order(const struct mt_world *world, const struct mt_client *client,
+                       const struct tgl_order *from, struct mt_order *out)
+{
+    *out = (struct mt_order){
+        .head = {from->digits, client->group->head.money_digits},
+        .order = from->ticket,
+        .login = client->login,
+        .state = state_of(from->state),
+        .reason = reason_of(from->reason),
+        .type = nth(from->type),
+        .type_time = nth(from->type_time),
+        .type_fill = nth(from->type_filling),
+        .position_id = from->position_id,
+        .position_by_id = from->position_by_id,
+        .expert_id = from->magic,
+        .time_setup = from->time_setup,
+        .time_expiration = from->time_expiration,
+        .time_done = from->time_done,
+        .volume_initial = volume_of(from->volume_initial),
+        .volume_current = volume_of(from->volume_current),
+        .contract_size = contract_of(world, from->symbol),
+        .price_order = known(from->price_open),
+        .price_trigger = known(from->price_stoplimit),
+        .price_current = known(from->price_current),
+        .price_sl = known(from->sl),
+        .price_tp = known(from->tp),
+    };
+    copy(out->symbol, sizeof out->symbol, from->symbol);
+    copy(out->comment, sizeof out->comment, from->comment);
+}
+
 static void fill_account(const struct mt_client *client, const struct tg_records *records,
                          struct mt_account *out)
 {
@@ -215,7 +265,69 @@ static void fill_account(const struct mt_client *client, const struct tg_records
 
 /* The rows of the account that was read last. */
 static struct mt_positions positions;
+static struct mt_orders orders, history;
 static struct mt_deals deals;
+
+static void read_positions(struct mt_world *world, struct mt_client *client, struct mt_state *out)
+{
+    const struct tg_records *records = &world->records;
+    positions.count = 0;
+    for (uint32_t i = 0; i < records->positions_count; i++) {
+        positions.rows =
+            mt_grow(positions.rows, &positions.cap, positions.count, sizeof *positions.rows);
+        fill_position(world, client, &records->positions[i], &positions.rows[positions.count++]);
+    }
+    out->positions = positions.rows;
+    out->positions_count = positions.count;
+}
+
+static void read_orders(struct mt_world *world, struct mt_client *client, struct mt_state *out)
+{
+    const struct tg_records *records = &world->records;
+    orders.count = 0;
+    for (uint32_t i = 0; i < records->orders_count; i++) {
+        orders.rows = mt_grow(orders.rows, &orders.cap, orders.count, sizeof *orders.rows);
+        fill_order(world, client, &records->orders[i], &orders.rows[orders.count++]);
+    }
+    out->orders = orders.rows;
+    out->orders_count = orders.count;
+}
+
+static void read_deals(struct mt_world *world, struct mt_client *client, int64_t now_ms,
+                       struct mt_state *out)
+{
+    const struct tg_records *records = &world->records;
+    deals.count = 0;
+    for (uint32_t i = 0; i < records->deals_count; i++) {
+        if (records->deals[i].time + client->deals_late_ms > now_ms) break;
+        deals.rows = mt_grow(deals.rows, &deals.cap, deals.count, sizeof *deals.rows);
+        fill_deal(world, client, &records->deals[i], &deals.rows[deals.count++]);
+    }
+    out->deals = deals.rows;
+    out->deals_count = deals.count;
+}
+
+/* Orders that ended: those the book tells of, and the market orders behind the deals. */
+static void read_history(struct mt_world *world, struct mt_client *client, struct mt_state *out)
+{
+    const struct tg_records *records = &world->records;
+    history.count = 0;
+    for (uint32_t i = 0; i < records->history_count; i++) {
+        history.rows = mt_grow(history.rows, &history.cap, history.count, sizeof *history.rows);
+        fill_order(world, client, &records->history[i], &history.rows[history.count++]);
+    }
+    uint32_t told = history.count;
+    for (uint32_t i = 0; i < deals.count; i++) {
+        bool known_already = !deals.rows[i].position_id;
+        for (uint32_t j = 0; j < told && !known_already; j++)
+            known_already = history.rows[j].order == deals.rows[i].order;
+        if (known_already) continue;
+        history.rows = mt_grow(history.rows, &history.cap, history.count, sizeof *history.rows);
+        mt_order_of_deal(&deals.rows[i], &history.rows[history.count++]);
+    }
+    out->history = history.rows;
+    out->history_count = history.count;
+}
 
 void mt_sim_read(struct mt_world *world, struct mt_client *client, int parts, int64_t now_ms,
                  struct mt_state *out)
@@ -224,28 +336,14 @@ void mt_sim_read(struct mt_world *world, struct mt_client *client, int parts, in
     move(world, now_ms);
     tg_trader_run(client->trader);
     *out = (struct mt_state){0};
-    if (parts & (MT_PART_ACCOUNT | MT_PART_POSITIONS)) {
+    if (parts & (MT_PART_ACCOUNT | MT_PART_POSITIONS | MT_PART_ORDERS)) {
         tg_must(!tg_book_write_state(&client->trader->book, client->trader->step, records));
         fill_account(client, records, &out->account);
-        positions.count = 0;
-        for (uint32_t i = 0; i < records->positions_count; i++) {
-            positions.rows =
-                mt_grow(positions.rows, &positions.cap, positions.count, sizeof *positions.rows);
-            fill_position(world, client, &records->positions[i],
-                          &positions.rows[positions.count++]);
-        }
-        out->positions = positions.rows;
-        out->positions_count = positions.count;
+        read_positions(world, client, out);
+        read_orders(world, client, out);
     }
-    if (parts & MT_PART_DEALS) {
-        tg_must(!tg_book_write_deals(&client->trader->book, 0, records));
-        deals.count = 0;
-        for (uint32_t i = 0; i < records->deals_count; i++) {
-            if (records->deals[i].time + client->deals_late_ms > now_ms) break;
-            deals.rows = mt_grow(deals.rows, &deals.cap, deals.count, sizeof *deals.rows);
-            fill_deal(world, client, &records->deals[i], &deals.rows[deals.count++]);
-        }
-        out->deals = deals.rows;
-        out->deals_count = deals.count;
-    }
+    if (!(parts & (MT_PART_DEALS | MT_PART_HISTORY))) return;
+    tg_must(!tg_book_write_deals(&client->trader->book, 0, records));
+    read_deals(world, client, now_ms, out);
+    if (parts & MT_PART_HISTORY) read_history(world, client, out);
 }

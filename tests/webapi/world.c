@@ -20,6 +20,31 @@ void *mt_grow(void *rows, uint32_t *cap, uint32_t count, size_t size)
     return rows;
 }
 
+void mt_order_of_deal(const struct mt_deal *deal, struct mt_order *out)
+{
+    enum { CLOSE_BY = 8, FILLED = 4, OUT_BY = 3 };
+    *out = (struct mt_order){
+        .head = deal->head,
+        .order = deal->order,
+        .login = deal->login,
+        .state = FILLED,
+        .reason = deal->reason,
+        .type = deal->entry == OUT_BY ? CLOSE_BY : deal->action,
+        .time_setup = deal->time,
+        .time_done = deal->time,
+        .price_order = deal->price,
+        .price_current = deal->price,
+        .price_sl = deal->price_sl,
+        .price_tp = deal->price_tp,
+        .volume_initial = deal->volume,
+        .contract_size = deal->contract_size,
+        .expert_id = deal->expert_id,
+        .position_id = deal->position_id,
+    };
+    memcpy(out->symbol, deal->symbol, sizeof out->symbol);
+    memcpy(out->comment, deal->comment, sizeof out->comment);
+}
+
 void mt_world_init(struct mt_world *world, uint64_t seed, double events_per_minute, int64_t now_ms)
 {
     *world = (struct mt_world){

@@ -113,5 +113,8 @@ bool mt_world_read(struct mt_world *world, struct mt_client *client, int parts, 
 void mt_world_money(struct mt_world *world, struct mt_client *client, int64_t now_ms,
                     struct mt_user *out);
 
+/* The order in the history that a deal of a trade came from: a market order, filled at once. */
+void mt_order_of_deal(const struct mt_deal *deal, struct mt_order *out);
+
 /* Room for one more row at the end of a growing array. */
 void *mt_grow(void *rows, uint32_t *cap, uint32_t count, size_t size);
