@@ -3,15 +3,17 @@
  * disk must not look like success. */
 #include "app/command.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
+#include "app/config_reader.h"
 #include "base/text.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 static const struct tg_command *const commands[] = {
-    &tg_command_serve, &tg_command_check,   &tg_command_token,
-    &tg_command_tail,  &tg_command_explain, &tg_command_version,
+    &tg_command_serve,   &tg_command_check,  &tg_command_token,   &tg_command_tail,
+    &tg_command_explain, &tg_command_replay, &tg_command_version,
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -62,6 +64,15 @@ struct tg_config *tg_command_config(const struct tg_args *args)
         (void)fputs(why.data ? why.data : "out of memory\n", stderr);
     tg_buf_fini(&why);
     return config;
+}
+
+struct tg_config *tg_command_defaults(void)
+{
+    struct tg_config *config = calloc(1, sizeof *config);
+    if (config && tg_config_defaults(config) == 0) return config;
+    tg_config_free(config);
+    (void)fputs("out of memory\n", stderr);
+    return NULL;
 }
 
 static int unknown_command(const char *word)

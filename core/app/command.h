@@ -7,9 +7,10 @@
 /* What a command ends with. */
 enum tg_exit {
     TG_EXIT_DONE = 0,
-    TG_EXIT_FAULT = 1,   /* in what was given: configuration, rules, token */
-    TG_EXIT_USAGE = 2,   /* the command line is wrong */
-    TG_EXIT_RUNTIME = 3, /* something failed while it ran */
+    TG_EXIT_FAULT = 1,     /* in what was given: configuration, rules, token */
+    TG_EXIT_USAGE = 2,     /* the command line is wrong */
+    TG_EXIT_RUNTIME = 3,   /* something failed while it ran */
+    TG_EXIT_DIFFERENT = 4, /* `replay --exit-code`: the two sets differ */
 };
 
 struct tg_command {
@@ -23,7 +24,7 @@ struct tg_command {
 };
 
 extern const struct tg_command tg_command_serve, tg_command_check, tg_command_token,
-    tg_command_tail, tg_command_explain, tg_command_version;
+    tg_command_tail, tg_command_explain, tg_command_replay, tg_command_version;
 
 /* Runs what the command line says; gives the exit code. */
 int tg_command_main(int argc, char **argv);
@@ -37,3 +38,6 @@ int tg_command_failed(const struct tg_command *command, int code, const char *wh
 /* Reads the configuration that --config names, or the demonstration's. On failure tells why and
  * gives NULL. Freed with tg_config_free. */
 struct tg_config *tg_command_config(const struct tg_args *args);
+
+/* The defaults alone, for what can be done with rules where there is no configuration. */
+struct tg_config *tg_command_defaults(void);

@@ -52,23 +52,13 @@ static int check_rules(const struct tg_command *command, const struct tg_config 
     return 0;
 }
 
-/* The defaults alone: rules can be checked where there is no configuration. */
-static struct tg_config *plain_config(void)
-{
-    struct tg_config *config = calloc(1, sizeof *config);
-    if (config && tg_config_defaults(config) == 0) return config;
-    tg_config_free(config);
-    (void)fputs("out of memory\n", stderr);
-    return NULL;
-}
-
 static int run(const struct tg_command *command, const struct tg_args *args)
 {
     int cursor = 0, faults = 0;
     const char *rules = tg_args_next(args, NULL, &cursor);
     const char *file = tg_args_get(args, "config");
     bool rules_alone = rules && !file;
-    struct tg_config *config = rules_alone ? plain_config() : tg_command_config(args);
+    struct tg_config *config = rules_alone ? tg_command_defaults() : tg_command_config(args);
     if (!config) return TG_EXIT_FAULT;
     if (!rules_alone) {
         (void)printf("configuration  %s\n", file ? file : "none: the demonstration");

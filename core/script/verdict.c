@@ -41,6 +41,8 @@ static void note_fault(struct tg_generation *generation, uint32_t rule, const ch
     tg_copy(at->last_fault, sizeof at->last_fault, text, strlen(text));
     tg_copy(at->last_fault_account, sizeof at->last_fault_account, account, strlen(account));
     at->last_fault_wall_ms = tg_wall_ms(generation->options.clock);
+    if (generation->options.fault && generation->role == TG_ROLE_LIVE)
+        generation->options.fault(generation->options.ctx, at->name, at->path, account, text);
 }
 
 void tg_generation_fault(struct tg_generation *generation, uint32_t rule, const char *account,
