@@ -159,6 +159,7 @@ static int run(const struct tg_command *command, const struct tg_args *args)
         .tapes_count = tapes_count,
         .accounts = accounts,
         .accounts_count = collect(args, "account", accounts),
+        .interpreted = tg_args_get(args, "interpreted") != NULL,
         .snapshots = tg_args_get(args, "snapshots") != NULL,
         .fault = on_fault,
         .damage = on_damage,
@@ -184,6 +185,7 @@ static const struct tg_option options[] = {
     {.name = "json", .help = "one JSON object a line"},
     {.name = "exit-code", .help = "exit with 4 when the two sets differ"},
     {.name = "config", .value = "FILE", .help = "a gateway's rules and their bounds"},
+    {.name = "interpreted", .help = "without the JIT compiler: slower, the same bytes"},
     {.name = "log", .help = "show what rules write with log() on stderr"},
     {.name = NULL},
 };

@@ -263,6 +263,7 @@ static int load_rules(struct player *player, const struct tg_tape_facts *facts, 
     script.paths_count = options->rules_count;
     script.explain_bytes = 0;
     script.trial_accounts = script.keep_generations = script.probation_seconds = 0;
+    script.interpreted = options->interpreted;
     script.emit = on_event;
     script.fault = on_fault;
     script.ctx = player;

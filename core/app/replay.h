@@ -38,7 +38,8 @@ struct tg_replay_options {
     int rules_count;
     const char *const *accounts; /* globs; none: all */
     int accounts_count;
-    bool snapshots; /* snapshots are events, too, of the type "snapshot" */
+    bool interpreted; /* without the JIT compiler: slower, the same events */
+    bool snapshots;   /* snapshots are events, too, of the type "snapshot" */
 
     void (*event)(void *ctx, const struct tg_replay_event *event);
     void (*fault)(void *ctx, const struct tg_replay_fault *fault);

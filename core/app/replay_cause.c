@@ -53,6 +53,17 @@ static void comma(struct tg_buf *out, size_t start)
     if (out->len > start) tg_buf_puts(out, ", ");
 }
 
+/* A value as a person reads it. (The writer of JSON puts a comma where it sees another value.) */
+static void put_value(struct tg_buf *out, const char *before, const struct tg_entity *entity,
+                      const struct tg_field *field, const void *record)
+{
+    struct tg_buf value = {0};
+    tg_field_write(&value, entity, field, record, false);
+    tg_buf_puts(out, before);
+    tg_buf_add(out, value.data, value.len);
+    tg_buf_fini(&value);
+}
+
 void tg_cause_text(struct tg_buf *out, const struct tg_replay_input *input,
                    const struct tg_account *account)
 {
@@ -66,17 +77,16 @@ void tg_cause_text(struct tg_buf *out, const struct tg_replay_input *input,
     for (uint64_t bits = account->changed; bits; bits &= bits - 1) {
         const struct tg_field *field = &entity->fields[__builtin_ctzll(bits)];
         comma(out, start);
-        tg_buf_printf(out, "%s ", field->name);
-        tg_field_write(out, entity, field, &account->was, false);
-        tg_buf_puts(out, " → ");
-        tg_field_write(out, entity, field, &account->now, false);
+        tg_buf_puts(out, field->name);
+        put_value(out, " ", entity, field, &account->was);
+        put_value(out, " → ", entity, field, &account->now);
     }
     for (uint32_t i = 0; i < account->moments_count; i++) {
         const struct tg_moment *moment = &account->moments[i];
         const struct tg_field *field = subject_of(moment, &entity, &record);
         comma(out, start);
-        tg_buf_printf(out, "%s ", moment_names[moment->kind]);
-        tg_field_write(out, entity, field, record, false);
+        tg_buf_puts(out, moment_names[moment->kind]);
+        put_value(out, " ", entity, field, record);
     }
     if (out->len == start) tg_buf_puts(out, "poll without a change");
 }

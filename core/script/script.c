@@ -27,6 +27,13 @@ static uint32_t on_live(void *ctx, struct tg_account **out, uint32_t max)
     return script->live(script->ctx, out, max);
 }
 
+static void on_fault(void *ctx, const char *rule, const char *file, const char *account,
+                     const char *text)
+{
+    const struct tg_script *script = ctx;
+    script->fault(script->ctx, rule, file, account, text);
+}
+
 static bool copy_options(struct tg_script *script, const struct tg_script_options *options)
 {
     script->options = *options;
@@ -40,9 +47,11 @@ static bool copy_options(struct tg_script *script, const struct tg_script_option
     script->options.settings = script->settings;
     script->emit = options->emit;
     script->live = options->live;
+    script->fault = options->fault;
     script->ctx = options->ctx;
     script->options.emit = on_event;
     script->options.live = options->live ? on_live : NULL;
+    script->options.fault = options->fault ? on_fault : NULL;
     script->options.ctx = script;
     script->past.cap =
         options->keep_generations < TG_PAST_MAX ? options->keep_generations : TG_PAST_MAX;

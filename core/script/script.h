@@ -69,8 +69,8 @@ struct tg_script_options {
      * the event rate. */
     uint32_t (*live)(void *ctx, struct tg_account **out, uint32_t max);
     void (*emit)(void *ctx, const struct tg_script_event *event);
-    /* A rule of the running set failed or was silenced, on an account ("": none). NULL: only the log
-     * is told. It only listens. */
+    /* A rule of the running set failed or was silenced, on an account ("": none). NULL: only the
+     * log is told. It only listens. */
     void (*fault)(void *ctx, const char *rule, const char *file, const char *account,
                   const char *text);
     void *ctx;

@@ -14,6 +14,8 @@ struct tg_script {
         options; /* as a generation gets them: `emit`, `live`, `ctx` are ours */
     void (*emit)(void *ctx, const struct tg_script_event *event); /* the owner's */
     uint32_t (*live)(void *ctx, struct tg_account **out, uint32_t max);
+    void (*fault)(void *ctx, const char *rule, const char *file, const char *account,
+                  const char *text);
     void *ctx;
     char **paths;
     char *settings;
