@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PART(entity, key, rows)                                                                 \
-    {                                                                                           \
-#rows, &tg_##entity##_entity, #key, offsetof(struct tg_records, rows),                  \
-            offsetof(struct tg_records, rows##_count), offsetof(struct tg_records, rows##_cap), \
-            offsetof(struct tg_records, rows##_known)                                           \
+#define PART(entity, key, rows)                                                                \
+    {                                                                                          \
+#rows, &tg_##entity##_entity, offsetof(struct tgl_##entity, key),                      \
+            offsetof(struct tg_records, rows), offsetof(struct tg_records, rows##_count),      \
+            offsetof(struct tg_records, rows##_cap), offsetof(struct tg_records, rows##_known) \
     }
 
 const struct tg_part tg_parts[] = {

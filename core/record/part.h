@@ -9,7 +9,7 @@
 struct tg_part {
     const char *name; /* as in struct tg_records */
     const struct tg_entity *entity;
-    const char *key;                /* an ID field of the entity */
+    size_t key;                     /* offset of an ID field in a row */
     size_t rows, count, cap, known; /* offsets in struct tg_records */
 };
 

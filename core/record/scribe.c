@@ -89,13 +89,6 @@ static uint32_t find_row(const char *rows, uint32_t count, uint32_t from, size_t
     return count;
 }
 
-static size_t key_offset(const struct tg_part *part)
-{
-    const struct tg_field *key = tg_field_find(part->entity, part->key);
-    tg_must(key && key->size == sizeof(uint64_t));
-    return key->offset;
-}
-
 /* Whether both hold the same rows in the same order. */
 static bool same_keys(const char *was, const char *now, uint32_t count, size_t size, size_t key)
 {
@@ -110,7 +103,7 @@ static unsigned char *put_part(unsigned char *at, const struct tg_part *part,
                                uint32_t before, uint32_t count)
 {
     const char *was = tg_part_rows(part, base), *now = tg_part_rows(part, records);
-    size_t size = part->entity->size, key = key_offset(part);
+    size_t size = part->entity->size, key = part->key;
     bool same = before == count && same_keys(was, now, count, size, key);
     uint32_t last = 0, next = 0;
     char blank[part->entity->size];
