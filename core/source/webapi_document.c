@@ -1,0 +1,236 @@
+/* A whole server's positions in one answer are tens of megabytes; they are never held, only the row
+ * that is being read. Here brackets and strings are followed and nothing else is judged: whether a
+ * row is good JSON is for its reader to say, so that one account's broken row stays its own. */
+#include "source/webapi_document.h"
+
+#include "base/err.h"
+
+#include <string.h>
+
+void tg_webapi_document_fini(struct tg_webapi_document *document)
+{
+    tg_buf_fini(&document->row);
+    tg_buf_fini(&document->name);
+}
+
+void tg_webapi_document_begin(struct tg_webapi_document *document, bool envelope,
+                              struct tg_webapi_fields *fields)
+{
+    document->state = TG_WEBAPI_DOC_BEFORE;
+    document->envelope = envelope;
+    document->fields = fields;
+    document->listed = document->single = false;
+    tg_buf_clear(&document->row);
+}
+
+bool tg_webapi_document_complete(const struct tg_webapi_document *document)
+{
+    return document->state == TG_WEBAPI_DOC_AFTER;
+}
+
+static bool blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* The end of the row that goes on at `at`: behind its last bracket, or NULL when it is not here. */
+static const char *row_end(struct tg_webapi_document *doc, const char *at, const char *end)
+{
+    for (; at < end; at++) {
+        if (doc->escaped) {
+            doc->escaped = false;
+        } else if (doc->string) {
+            while (at < end && *at != '"' && *at != '\\')
+                at++;
+            if (at == end) return NULL;
+            if (*at == '\\')
+                doc->escaped = true;
+            else
+                doc->string = false;
+        } else if (*at == '"') {
+            doc->string = true;
+        } else if (*at == '{' || *at == '[') {
+            doc->depth++;
+        } else if (*at == '}' || *at == ']') {
+            if (!--doc->depth) return at + 1;
+        }
+    }
+    return NULL;
+}
+
+static void begin_row(struct tg_webapi_document *doc, bool skipped)
+{
+    doc->state = TG_WEBAPI_DOC_ROW;
+    doc->string = doc->escaped = doc->comma = false;
+    doc->depth = 0;
+    doc->skipped = skipped;
+    tg_buf_clear(&doc->row);
+}
+
+static void after_row(struct tg_webapi_document *doc)
+{
+    if (doc->skipped)
+        doc->state = TG_WEBAPI_DOC_TOP;
+    else if (doc->listed)
+        doc->state = TG_WEBAPI_DOC_LIST;
+    else
+        doc->state = doc->envelope ? TG_WEBAPI_DOC_TOP : TG_WEBAPI_DOC_AFTER;
+}
+
+/* A row that lies whole in this piece of text is not copied. */
+static int take_row(struct tg_webapi_document *doc, const char **at, const char *end)
+{
+    const char *stop = row_end(doc, *at, end);
+    size_t part = (size_t)((stop ? stop : end) - *at);
+    if (doc->row.len + part > doc->row_max) return -TG_ELIMIT;
+    if (!doc->skipped && (!stop || doc->row.len)) tg_buf_add(&doc->row, *at, part);
+    if (doc->row.failed) return -TG_ENOMEM;
+    if (stop && !doc->skipped) {
+        bool copied = doc->row.len > 0;
+        doc->on_row(doc->ctx, copied ? doc->row.data : *at, copied ? doc->row.len : part);
+    }
+    *at += part;
+    if (stop) after_row(doc);
+    return 0;
+}
+
+/* The bracket that opens the answer. */
+static int begin_answer(struct tg_webapi_document *doc, const char **at)
+{
+    if (doc->listed || doc->single) return -TG_EPROTO;
+    if (**at == '[') {
+        doc->listed = doc->comma = true;
+        doc->state = TG_WEBAPI_DOC_LIST;
+        ++*at;
+    } else {
+        doc->single = true;
+        begin_row(doc, false);
+    }
+    return 0;
+}
+
+static int take_list(struct tg_webapi_document *doc, const char **at)
+{
+    char c = **at;
+    if (c == '{' && doc->comma) {
+        begin_row(doc, false);
+        return 0;
+    }
+    if (c == ',' && !doc->comma)
+        doc->comma = true;
+    else if (c == ']')
+        doc->state = doc->envelope ? TG_WEBAPI_DOC_TOP : TG_WEBAPI_DOC_AFTER;
+    else
+        return -TG_EPROTO;
+    ++*at;
+    return 0;
+}
+
+static int take_value(struct tg_webapi_document *doc, const char **at)
+{
+    bool answer = doc->name.len == 6 && !memcmp(doc->name.data, "answer", 6);
+    tg_buf_clear(&doc->row);
+    if (**at == '{' || **at == '[') {
+        if (answer) return begin_answer(doc, at);
+        begin_row(doc, true);
+    } else if (**at == '"') {
+        doc->escaped = false;
+        doc->state = TG_WEBAPI_DOC_TEXT;
+        ++*at;
+    } else {
+        doc->state = TG_WEBAPI_DOC_NUMBER;
+    }
+    return 0;
+}
+
+static void keep_field(struct tg_webapi_document *doc)
+{
+    tg_webapi_fields_add(doc->fields, doc->name.data ? doc->name.data : "", doc->name.len,
+                         doc->row.data ? doc->row.data : "", doc->row.len);
+    tg_buf_clear(&doc->row);
+    doc->state = TG_WEBAPI_DOC_TOP;
+}
+
+/* A byte of a name or of a text value; both end at their quote. Escapes are kept as they are: what
+ * we ask for by name has none. */
+static int take_quoted(struct tg_webapi_document *doc, struct tg_buf *into, const char **at)
+{
+    char c = *(*at)++;
+    if (c == '"' && !doc->escaped) {
+        if (doc->state == TG_WEBAPI_DOC_TEXT)
+            keep_field(doc);
+        else
+            doc->state = TG_WEBAPI_DOC_COLON;
+        return 0;
+    }
+    doc->escaped = c == '\\' && !doc->escaped;
+    if (into->len >= doc->row_max) return -TG_ELIMIT;
+    tg_buf_putc(into, c);
+    return into->failed ? -TG_ENOMEM : 0;
+}
+
+static int take_top(struct tg_webapi_document *doc, const char **at)
+{
+    char c = *(*at)++;
+    if (c == '"') {
+        tg_buf_clear(&doc->name);
+        doc->escaped = false;
+        doc->state = TG_WEBAPI_DOC_NAME;
+    } else if (c == '}') {
+        doc->state = TG_WEBAPI_DOC_AFTER;
+    } else if (c != ',') {
+        return -TG_EPROTO;
+    }
+    return 0;
+}
+
+static int take_before(struct tg_webapi_document *doc, const char **at)
+{
+    if (**at != '{' && **at != '[') return -TG_EPROTO;
+    if (!doc->envelope) return begin_answer(doc, at);
+    if (**at != '{') return -TG_EPROTO;
+    doc->state = TG_WEBAPI_DOC_TOP;
+    ++*at;
+    return 0;
+}
+
+static int take_number(struct tg_webapi_document *doc, const char **at)
+{
+    if (**at == ',' || **at == '}' || blank(**at)) {
+        keep_field(doc);
+        return 0;
+    }
+    if (doc->row.len >= 64 || strchr("\"{}[]:", **at)) return -TG_EPROTO;
+    tg_buf_putc(&doc->row, *(*at)++);
+    return doc->row.failed ? -TG_ENOMEM : 0;
+}
+
+int tg_webapi_document_feed(struct tg_webapi_document *doc, const char *text, size_t len)
+{
+    const char *at = text, *end = text + len;
+    int rc = 0;
+    while (!rc && at < end) {
+        bool inside = doc->state == TG_WEBAPI_DOC_NAME || doc->state == TG_WEBAPI_DOC_TEXT ||
+                      doc->state == TG_WEBAPI_DOC_NUMBER || doc->state == TG_WEBAPI_DOC_ROW;
+        if (!inside && blank(*at)) {
+            at++;
+            continue;
+        }
+        switch (doc->state) {
+        case TG_WEBAPI_DOC_BEFORE: rc = take_before(doc, &at); break;
+        case TG_WEBAPI_DOC_TOP: rc = take_top(doc, &at); break;
+        case TG_WEBAPI_DOC_NAME: rc = take_quoted(doc, &doc->name, &at); break;
+        case TG_WEBAPI_DOC_COLON:
+            rc = *at++ == ':' ? 0 : -TG_EPROTO;
+            doc->state = TG_WEBAPI_DOC_VALUE;
+            break;
+        case TG_WEBAPI_DOC_VALUE: rc = take_value(doc, &at); break;
+        case TG_WEBAPI_DOC_TEXT: rc = take_quoted(doc, &doc->row, &at); break;
+        case TG_WEBAPI_DOC_NUMBER: rc = take_number(doc, &at); break;
+        case TG_WEBAPI_DOC_LIST: rc = take_list(doc, &at); break;
+        case TG_WEBAPI_DOC_ROW: rc = take_row(doc, &at, end); break;
+        case TG_WEBAPI_DOC_AFTER: rc = -TG_EPROTO; break;
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,26 @@
+-- Bytes of the raw Web API as Lua strings: hex, UTF-16LE of ASCII, packets.
+local bytes = {}
+
+function bytes.unhex(text)
+  return (text:gsub("%x%x", function(pair)
+    return string.char(tonumber(pair, 16))
+  end))
+end
+
+function bytes.hex(text)
+  return (text:gsub(".", function(c)
+    return ("%02x"):format(c:byte())
+  end))
+end
+
+-- ASCII as UTF-16LE.
+function bytes.wide(text)
+  return (text:gsub(".", "%0\0"))
+end
+
+-- A packet as the peer writes it.
+function bytes.packet(body, serial, more)
+  return ("%04x%04x%d"):format(#body, serial, more and 1 or 0) .. body
+end
+
+return bytes
