@@ -19,6 +19,7 @@ static const struct {
     [TG_WEBAPI_USER_ACCOUNT_GET_BATCH] = {"USER_ACCOUNT_GET_BATCH", "/api/user/account/get_batch"},
     [TG_WEBAPI_POSITION_GET_BATCH] = {"POSITION_GET_BATCH", "/api/position/get_batch"},
     [TG_WEBAPI_ORDER_GET_BATCH] = {"ORDER_GET_BATCH", "/api/order/get_batch"},
+    [TG_WEBAPI_HISTORY_GET_BATCH] = {"HISTORY_GET_BATCH", "/api/history/get_batch"},
     [TG_WEBAPI_DEAL_GET_BATCH] = {"DEAL_GET_BATCH", "/api/deal/get_batch"},
     [TG_WEBAPI_GROUP_GET] = {"GROUP_GET", "/api/group/get"},
     [TG_WEBAPI_SYMBOL_GET] = {"SYMBOL_GET", "/api/symbol/get"},

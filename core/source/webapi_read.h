@@ -15,6 +15,9 @@ int tg_webapi_read_position(struct tg_webapi_rows *rows, const struct tg_webapi_
 int tg_webapi_read_deal(struct tg_webapi_rows *rows, const struct tg_webapi_zone *zone,
                         const char *text, size_t len, uint64_t *login, struct tgl_deal *deal);
 
+int tg_webapi_read_order(struct tg_webapi_rows *rows, const struct tg_webapi_zone *zone,
+                         const char *text, size_t len, uint64_t *login, struct tgl_order *order);
+
 /* The trade state of an account. */
 struct tg_webapi_account {
     struct tgl_account account;
@@ -49,6 +52,14 @@ int tg_webapi_read_group(struct tg_webapi_rows *rows, const char *text, size_t l
 /* Decimals of a symbol's prices, from its record; -TG_EINVAL when it does not say. */
 int tg_webapi_read_symbol(struct tg_webapi_rows *rows, const char *text, size_t len, char *symbol,
                           size_t size, int32_t *digits);
+
+/* The server's clock, in seconds of server time, from a row with "Time"; -TG_EINVAL when it does
+ * not say. */
+int tg_webapi_read_time(struct tg_webapi_rows *rows, const char *text, size_t len,
+                        int64_t *server_s);
+
+/* The same from a text as the raw protocol has it: "1572518788 2019.10.31 10:46:28". */
+int tg_webapi_read_time_text(const char *text, size_t len, int64_t *server_s);
 
 /* The offset from a TIME_GET record; -TG_EINVAL when it does not say. */
 int tg_webapi_read_zone(struct tg_webapi_rows *rows, const char *text, size_t len,

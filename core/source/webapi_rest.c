@@ -59,7 +59,7 @@ static void put_params(struct rest *rest, const struct tg_webapi_request *reques
     }
 }
 
-/* The logins in the query while it is short, else as {"login":["1","2"]}. */
+/* The logins in the query while it is short, else as {"login":[1,2]}. */
 static void put_logins(struct rest *rest, const struct tg_webapi_request *request)
 {
     size_t before = rest->target.len;
@@ -73,7 +73,7 @@ static void put_logins(struct rest *rest, const struct tg_webapi_request *reques
     rest->target.len = before;
     rest->target.data[before] = '\0';
     for (uint32_t i = 0; i < request->logins_count; i++)
-        tg_buf_printf(&rest->body, "%s\"%llu\"", i ? "," : "{\"login\":[",
+        tg_buf_printf(&rest->body, "%s%llu", i ? "," : "{\"login\":[",
                       (unsigned long long)request->logins[i]);
     tg_buf_puts(&rest->body, "]}");
 }

@@ -186,7 +186,6 @@ void tg_webapi_fields_read(struct tg_webapi_fields *fields, const char *head, si
         at = read_part(&name, at, end, command ? "|" : "=|");
         bool pair = at < end && *at == '=';
         if (pair) at = read_part(&value, at + 1, end, "|");
-        if (at == end && !command) break;
         const char *text = command ? name.data : value.data;
         size_t text_len = command ? name.len : value.len;
         if (command || pair)

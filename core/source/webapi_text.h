@@ -44,8 +44,7 @@ void tg_webapi_fields_add(struct tg_webapi_fields *fields, const char *name, siz
                           const char *value, size_t value_len);
 
 /* Reads a raw answer's head, "COMMAND|NAME=VALUE|…|", without its CRLF. The command is the field
- * called "". Text behind the last `|` is no field and is left out, as MetaQuotes' own clients do.
- */
+ * called "". The last bar may be missing, as it is in an example of the documentation. */
 void tg_webapi_fields_read(struct tg_webapi_fields *fields, const char *head, size_t len);
 
 /* A field's value by its upper-case name, or NULL. */

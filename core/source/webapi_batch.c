@@ -1,0 +1,457 @@
+/* The order of the steps is what makes the polls right:
+ *
+ *     positions → orders → (history) → deals → accounts → (positions again) → …
+ *
+ * whatever is missing from the positions has its closing deal in the deals, which come later; and
+ * an account that floats at a profit without a position in sight gets a second look. What follows
+ * is about accounts that the answer left out. The server keeps no trade state of accounts that did
+ * nothing since its last restart; those are known by their client's record, and have no positions.
+ * But an answer can also be short, so nobody is called dormant before the server has said so when
+ * asked for that account alone, and who had positions a moment ago only when it said so twice.
+ *
+ * Rows go straight to the records of the polls; nothing is applied before the batch is done. A
+ * broken row spoils its own account, if it says whose it is, and the whole answer if it does not.
+ */
+#include "source/webapi_batch.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "source/webapi_retcode.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LATE_MS 120000       /* deals from before this, seen from the newest, are asked for apart */
+#define AHEAD_S 86400        /* deals are asked for up to tomorrow: clocks differ */
+#define CONFIRMED_MS 3600000 /* how long "no trade state" is believed without asking again */
+
+static const enum tg_webapi_command commands[TG_WEBAPI_STEPS] = {
+    [TG_WEBAPI_POSITIONS] = TG_WEBAPI_POSITION_GET_BATCH,
+    [TG_WEBAPI_ORDERS] = TG_WEBAPI_ORDER_GET_BATCH,
+    [TG_WEBAPI_HISTORY] = TG_WEBAPI_HISTORY_GET_BATCH,
+    [TG_WEBAPI_DEALS] = TG_WEBAPI_DEAL_GET_BATCH,
+    [TG_WEBAPI_DEALS_LATE] = TG_WEBAPI_DEAL_GET_BATCH,
+    [TG_WEBAPI_ACCOUNTS] = TG_WEBAPI_USER_ACCOUNT_GET_BATCH,
+    [TG_WEBAPI_POSITIONS_AGAIN] = TG_WEBAPI_POSITION_GET_BATCH,
+    [TG_WEBAPI_USERS] = TG_WEBAPI_USER_GET_BATCH,
+    [TG_WEBAPI_USERS_SINGLE] = TG_WEBAPI_USER_GET,
+    [TG_WEBAPI_STATES] = TG_WEBAPI_USER_ACCOUNT_GET,
+    [TG_WEBAPI_GROUPS] = TG_WEBAPI_GROUP_GET,
+    [TG_WEBAPI_SYMBOLS] = TG_WEBAPI_SYMBOL_GET,
+};
+
+void tg_webapi_batch_fini(struct tg_webapi_batch *batch)
+{
+    tg_webapi_rows_fini(&batch->rows);
+    free(batch->jobs);
+    free(batch->logins);
+}
+
+static bool alive(const struct tg_webapi_job *job)
+{
+    return job->poll && !job->failed;
+}
+
+static void fail_job(struct tg_webapi_job *job, enum tg_poll_end end, const char *code,
+                     const char *why)
+{
+    if (!alive(job)) return;
+    (void)tg_rest_fail(&job->verdict, end, code, "%s", why);
+    job->failed = true;
+}
+
+/* ---- begin and end ---- */
+
+static int reserve(struct tg_webapi_batch *batch, uint32_t count)
+{
+    if (count <= batch->cap) return 0;
+    struct tg_webapi_job **jobs = realloc(batch->jobs, count * sizeof(struct tg_webapi_job *));
+    if (jobs) batch->jobs = jobs;
+    uint64_t *logins = realloc(batch->logins, count * sizeof *logins);
+    if (logins) batch->logins = logins;
+    if (!jobs || !logins) return -TG_ENOMEM;
+    batch->cap = count;
+    return 0;
+}
+
+int tg_webapi_batch_begin(struct tg_webapi_batch *batch, struct tg_webapi_job **jobs,
+                          uint32_t count, int64_t now_ms, int64_t wall_ms)
+{
+    int64_t newest = INT64_MIN;
+    int rc = reserve(batch, count);
+    if (rc) return rc;
+    memcpy(batch->jobs, jobs, count * sizeof(struct tg_webapi_job *));
+    batch->count = count;
+    batch->last = NULL;
+    batch->by_group = batch->options->groups && count > (uint32_t)batch->options->logins;
+    batch->step = TG_WEBAPI_POSITIONS;
+    batch->cursor = 0;
+    batch->singles = 0;
+    batch->started_ms = now_ms;
+    batch->started_wall_ms = wall_ms;
+    for (uint32_t i = 0; i < count; i++)
+        if (jobs[i]->poll->deals_since_ms > newest) newest = jobs[i]->poll->deals_since_ms;
+    batch->deals_since_ms = newest;
+    for (uint32_t i = 0; i < count; i++) {
+        struct tg_webapi_job *job = jobs[i];
+        tg_records_clear(&job->poll->records);
+        job->client->job = job;
+        job->client->seen_ms = now_ms;
+        job->late = job->poll->deals_since_ms < newest - LATE_MS;
+        if (!job->late && job->poll->deals_since_ms < batch->deals_since_ms)
+            batch->deals_since_ms = job->poll->deals_since_ms;
+    }
+    return 0;
+}
+
+void tg_webapi_batch_cancel(struct tg_webapi_job *job)
+{
+    job->poll = NULL;
+    if (job->client && job->client->job == job) job->client->job = NULL;
+}
+
+void tg_webapi_batch_end(struct tg_webapi_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        if (batch->jobs[i]->client->job == batch->jobs[i]) batch->jobs[i]->client->job = NULL;
+    batch->count = 0;
+}
+
+void tg_webapi_batch_fail(struct tg_webapi_batch *batch, const struct tg_rest_verdict *verdict)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct tg_webapi_job *job = batch->jobs[i];
+        if (!alive(job)) continue;
+        job->verdict = *verdict;
+        job->failed = true;
+    }
+    batch->step = TG_WEBAPI_STEPS;
+}
+
+/* ---- what to ask ---- */
+
+/* Clients' records are refused to us: they are not asked for again at once. */
+static bool closed(const struct tg_webapi_batch *batch)
+{
+    return batch->started_ms < batch->users_after_ms;
+}
+
+/* Whether a step that goes by logins is about this job. */
+static bool concerns(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
+{
+    const struct tg_poll *poll = job->poll;
+    if (!alive(job)) return false;
+    switch (batch->step) {
+    case TG_WEBAPI_HISTORY:
+        job->asked_history = poll->ops->wants_deals && poll->ops->wants_deals(job->poll);
+        return job->asked_history;
+    case TG_WEBAPI_DEALS: return !job->late;
+    case TG_WEBAPI_DEALS_LATE: return job->late;
+    case TG_WEBAPI_POSITIONS_AGAIN: return job->moving && !poll->records.positions_count;
+    case TG_WEBAPI_USERS: return job->wants_user && !batch->user_singles && !closed(batch);
+    case TG_WEBAPI_USERS_SINGLE: return job->wants_user && !job->user_told && !closed(batch);
+    case TG_WEBAPI_STATES: return job->wants_state && !job->user_gone;
+    default: return true;
+    }
+}
+
+static bool asks_all(const struct tg_webapi_batch *batch)
+{
+    if (!batch->by_group) return false;
+    return batch->step == TG_WEBAPI_POSITIONS || batch->step == TG_WEBAPI_ORDERS ||
+           batch->step == TG_WEBAPI_DEALS || batch->step == TG_WEBAPI_ACCOUNTS;
+}
+
+static bool asks_singly(const struct tg_webapi_batch *batch)
+{
+    return batch->step == TG_WEBAPI_USERS_SINGLE || batch->step == TG_WEBAPI_STATES;
+}
+
+/* Deals and history: from the oldest moment that one of the jobs needs, in the server's time. */
+static void add_period(struct tg_webapi_batch *batch, struct tg_webapi_request *request)
+{
+    int64_t since = batch->started_wall_ms;
+    if (batch->step == TG_WEBAPI_DEALS && batch->by_group) since = batch->deals_since_ms;
+    for (uint32_t i = batch->from; i < batch->to; i++) {
+        const struct tg_webapi_job *job = batch->jobs[i];
+        if (job->poll && job->late == (batch->step == TG_WEBAPI_DEALS_LATE) &&
+            job->poll->deals_since_ms < since)
+            since = job->poll->deals_since_ms;
+    }
+    if (batch->step == TG_WEBAPI_HISTORY)
+        for (uint32_t i = batch->from; i < batch->to; i++)
+            if (batch->jobs[i]->asked_history && batch->jobs[i]->poll &&
+                batch->jobs[i]->poll->deals_since_ms < since)
+                since = batch->jobs[i]->poll->deals_since_ms;
+    int64_t from = tg_webapi_zone_server_s(batch->zone, since - batch->options->deals_overlap_ms);
+    int64_t to = tg_webapi_zone_server_s(batch->zone, batch->started_wall_ms) + AHEAD_S;
+    (void)snprintf(batch->from_text, sizeof batch->from_text, "%" PRId64, from > 0 ? from : 0);
+    (void)snprintf(batch->to_text, sizeof batch->to_text, "%" PRId64, to);
+    tg_webapi_request_add(request, "from", batch->from_text);
+    tg_webapi_request_add(request, "to", batch->to_text);
+}
+
+/* The next jobs of a step that goes by logins; false when there are none left. */
+static bool gather(struct tg_webapi_batch *batch)
+{
+    uint32_t most = asks_singly(batch) ? 1 : (uint32_t)batch->options->logins;
+    batch->logins_count = 0;
+    batch->from = batch->cursor;
+    while (batch->cursor < batch->count && batch->logins_count < most) {
+        struct tg_webapi_job *job = batch->jobs[batch->cursor++];
+        if (concerns(batch, job)) batch->logins[batch->logins_count++] = job->client->login;
+    }
+    batch->to = batch->cursor;
+    return batch->logins_count > 0;
+}
+
+static bool ask_logins(struct tg_webapi_batch *batch, struct tg_webapi_request *request)
+{
+    if (asks_all(batch)) {
+        if (batch->cursor) return false;
+        batch->from = 0;
+        batch->to = batch->cursor = batch->count;
+        tg_webapi_request_add(request, "group", batch->options->groups);
+    } else if (asks_singly(batch)) {
+        if (batch->singles == batch->options->single_max || !gather(batch)) return false;
+        batch->singles++;
+        (void)snprintf(batch->login_text, sizeof batch->login_text, "%" PRIu64, batch->logins[0]);
+        tg_webapi_request_add(request, "login", batch->login_text);
+    } else {
+        if (!gather(batch)) return false;
+        request->logins = batch->logins;
+        request->logins_count = batch->logins_count;
+    }
+    if (batch->step == TG_WEBAPI_HISTORY || batch->step == TG_WEBAPI_DEALS ||
+        batch->step == TG_WEBAPI_DEALS_LATE)
+        add_period(batch, request);
+    return true;
+}
+
+static bool outdated(const struct tg_webapi_batch *batch, const struct tg_webapi_fact *fact)
+{
+    return fact &&
+           (!fact->asked_ms || batch->started_ms - fact->asked_ms >= batch->options->metadata_ms);
+}
+
+/* A group that a job's client is in, or a symbol of a position without decimals. */
+static struct tg_webapi_fact *wanted_fact(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
+{
+    if (!alive(job)) return NULL;
+    if (batch->step == TG_WEBAPI_GROUPS) {
+        const char *group = job->client->user_ms ? job->client->user.group : "";
+        struct tg_webapi_fact *fact =
+            *group ? tg_webapi_fact_open(&batch->clients->groups, group) : NULL;
+        return outdated(batch, fact) ? fact : NULL;
+    }
+    const struct tg_records *records = &job->poll->records;
+    for (uint32_t i = 0; i < records->positions_count; i++) {
+        if (records->positions[i].digits >= 0) continue;
+        struct tg_webapi_fact *fact =
+            tg_webapi_fact_open(&batch->clients->symbols, records->positions[i].symbol);
+        if (outdated(batch, fact)) return fact;
+    }
+    return NULL;
+}
+
+static bool ask_fact(struct tg_webapi_batch *batch, struct tg_webapi_request *request)
+{
+    batch->fact = NULL;
+    while (batch->cursor < batch->count && batch->singles < batch->options->single_max) {
+        batch->fact = wanted_fact(batch, batch->jobs[batch->cursor]);
+        if (batch->fact) break;
+        batch->cursor++;
+    }
+    if (!batch->fact) return false;
+    batch->singles++;
+    batch->fact->asked_ms = batch->started_ms;
+    tg_webapi_request_add(request, batch->step == TG_WEBAPI_GROUPS ? "group" : "symbol",
+                          batch->fact->name);
+    return true;
+}
+
+/* ---- between the steps ---- */
+
+/* Records are read again one after the other, spread over a quarter of their time, not all of a
+ * server's at once. */
+static bool fresh(const struct tg_webapi_batch *batch, const struct tg_webapi_client *client,
+                  int64_t read_ms, int64_t for_ms)
+{
+    int64_t early = (int64_t)(client->login * 40503 % 1024) * (for_ms / 4096);
+    return read_ms && batch->started_ms - read_ms < for_ms - early;
+}
+
+/* An account that the answer left out. */
+static void plan_missing(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
+{
+    const struct tg_webapi_client *client = job->client;
+    if (job->poll->records.positions_count) {
+        fail_job(job, TG_POLL_STALE, "PARTIAL_ANSWER",
+                 "the server told positions of the account and left the account itself out");
+        return;
+    }
+    job->wants_state =
+        !fresh(batch, client, client->dormant_ms, CONFIRMED_MS) || client->positions > 0;
+    job->wants_user = !fresh(batch, client, client->user_ms, batch->options->dormant_ms);
+}
+
+/* After the accounts: who has to be looked at again, and how. */
+static void plan(struct tg_webapi_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct tg_webapi_job *job = batch->jobs[i];
+        if (!alive(job)) continue;
+        if (job->has_account) {
+            job->wants_user =
+                !fresh(batch, job->client, job->client->user_ms, batch->options->metadata_ms);
+            job->client->dormant_ms = 0;
+        } else {
+            plan_missing(batch, job);
+        }
+    }
+}
+
+/* Two looks at the positions and none, of an account that floats. */
+static void judge_moving(struct tg_webapi_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        if (alive(batch->jobs[i]) && batch->jobs[i]->moving &&
+            !batch->jobs[i]->poll->records.positions_count)
+            fail_job(batch->jobs[i], TG_POLL_STALE, "INCONSISTENT",
+                     "the account has a floating profit and the server tells no positions");
+}
+
+static void next_step(struct tg_webapi_batch *batch)
+{
+    if (batch->step == TG_WEBAPI_ACCOUNTS) plan(batch);
+    if (batch->step == TG_WEBAPI_POSITIONS_AGAIN) judge_moving(batch);
+    batch->step++;
+    if (batch->step == TG_WEBAPI_ORDERS && !batch->options->orders) batch->step += 2;
+    batch->cursor = 0;
+    batch->singles = 0;
+}
+
+/* ---- how it all ends ---- */
+
+/* The state of an account that the server keeps none of: its record is all there is. */
+static void settle_dormant(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
+{
+    struct tg_webapi_client *client = job->client;
+    const struct tg_webapi_user *user = &client->user;
+    struct tgl_account *account = &job->account.account;
+    if (job->user_gone) {
+        fail_job(job, TG_POLL_UNKNOWN, "NO_SUCH_ACCOUNT", "the server has no such account");
+    } else if (!client->dormant_ms || client->positions > 0) {
+        fail_job(job, TG_POLL_STALE, "MISSING_ACCOUNT",
+                 "the server left the account out of its answer");
+    } else if (!client->user_ms || isnan(user->balance) || isnan(user->credit)) {
+        fail_job(
+            job, TG_POLL_STALE, "MISSING_ACCOUNT",
+            "the server keeps no trade state of the account, and its record could not be read");
+    }
+    if (!alive(job)) return;
+    tg_account_blank(account);
+    (void)snprintf(account->login, sizeof account->login, "%" PRIu64, client->login);
+    account->balance = user->balance;
+    account->credit = user->credit;
+    account->equity = account->margin_free = user->balance + user->credit;
+    account->profit = account->margin = account->margin_level = 0;
+    job->account.fields = TG_ACCOUNT_BIT(login) | TG_ACCOUNT_BIT(balance) | TG_ACCOUNT_BIT(credit) |
+                          TG_ACCOUNT_BIT(equity) | TG_ACCOUNT_BIT(margin_free) |
+                          TG_ACCOUNT_BIT(profit) | TG_ACCOUNT_BIT(margin) |
+                          TG_ACCOUNT_BIT(margin_level);
+    job->has_account = true;
+    (void)batch;
+}
+
+static void take_user(struct tgl_account *account, uint64_t *fields,
+                      const struct tg_webapi_user *user)
+{
+    tg_copy(account->name, sizeof account->name, user->name, strlen(user->name));
+    *fields |= TG_ACCOUNT_BIT(name);
+    if (!(*fields & TG_ACCOUNT_BIT(leverage)) && user->leverage) {
+        account->leverage = user->leverage;
+        *fields |= TG_ACCOUNT_BIT(leverage);
+    }
+    if (user->trade_allowed < 0) return;
+    account->trade_allowed = user->trade_allowed;
+    *fields |= TG_ACCOUNT_BIT(trade_allowed);
+}
+
+static void take_group(struct tgl_account *account, uint64_t *fields,
+                       const struct tg_webapi_group *group)
+{
+    tg_copy(account->currency, sizeof account->currency, group->currency, strlen(group->currency));
+    *fields |= TG_ACCOUNT_BIT(currency);
+    if (*group->company) {
+        tg_copy(account->company, sizeof account->company, group->company, strlen(group->company));
+        *fields |= TG_ACCOUNT_BIT(company);
+    }
+    if (group->margin_mode) {
+        account->margin_mode = group->margin_mode;
+        *fields |= TG_ACCOUNT_BIT(margin_mode);
+    }
+    if ((*fields & TG_ACCOUNT_BIT(currency_digits)) || group->currency_digits < 0) return;
+    account->currency_digits = group->currency_digits;
+    *fields |= TG_ACCOUNT_BIT(currency_digits);
+}
+
+static int32_t digits_of(const struct tg_webapi_batch *batch, const char *symbol, int32_t told)
+{
+    const struct tg_webapi_fact *fact =
+        told < 0 ? tg_map_get(&batch->clients->symbols, symbol, strlen(symbol)) : NULL;
+    if (told >= 0) return told;
+    return fact && fact->digits >= 0 ? fact->digits : 5;
+}
+
+static void settle(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
+{
+    struct tg_webapi_client *client = job->client;
+    if (!alive(job)) return;
+    if (!job->has_account) settle_dormant(batch, job);
+    if (!alive(job)) return;
+    struct tg_records *records = &job->poll->records;
+    uint64_t *fields = &job->account.fields;
+    const struct tg_webapi_fact *group =
+        client->user_ms
+            ? tg_map_get(&batch->clients->groups, client->user.group, strlen(client->user.group))
+            : NULL;
+    if (client->user_ms) take_user(&job->account.account, fields, &client->user);
+    if (group && group->read_ms) take_group(&job->account.account, fields, &group->group);
+    tg_copy(job->account.account.id, sizeof job->account.account.id, job->poll->account_id,
+            strlen(job->poll->account_id));
+    for (uint32_t i = 0; i < records->positions_count; i++)
+        records->positions[i].digits =
+            digits_of(batch, records->positions[i].symbol, records->positions[i].digits);
+    for (uint32_t i = 0; i < records->orders_count; i++)
+        records->orders[i].digits =
+            digits_of(batch, records->orders[i].symbol, records->orders[i].digits);
+    for (uint32_t i = 0; i < records->history_count; i++)
+        records->history[i].digits =
+            digits_of(batch, records->history[i].symbol, records->history[i].digits);
+    records->account = job->account.account;
+    records->account_fields = *fields | TG_ACCOUNT_BIT(id);
+    records->account_known = true;
+    records->source_time_ms = batch->started_wall_ms;
+    records->orders_known = records->orders_known && !job->orders_bad;
+    records->history_known = records->history_known && !job->history_bad;
+    records->deals_known = records->deals_known && !job->deals_bad;
+    client->positions = (int32_t)records->positions_count;
+    client->missed = 0;
+}
+
+bool tg_webapi_batch_next(struct tg_webapi_batch *batch, struct tg_webapi_request *request)
+{
+    while (batch->step < TG_WEBAPI_STEPS) {
+        bool fact = batch->step == TG_WEBAPI_GROUPS || batch->step == TG_WEBAPI_SYMBOLS;
+        *request = (struct tg_webapi_request){.command = commands[batch->step]};
+        batch->broken = false;
+        if (fact ? ask_fact(batch, request) : ask_logins(batch, request)) return true;
+        next_step(batch);
+        if (batch->step < TG_WEBAPI_STEPS) continue;
+        for (uint32_t i = 0; i < batch->count; i++)
+            settle(batch, batch->jobs[i]);
+    }
+    return false;
+}

@@ -1,0 +1,269 @@
+/* The one file of this driver that touches sockets. Names are resolved on the loop's threads; the
+ * addresses are tried one after the other; how long all that may take is for the session to say.
+ *
+ * What would break it: a callback that closes the link while bytes are being given out, so `dead`
+ * is looked at after each; freeing before both the socket and the resolver have let go. */
+#include "source/webapi_link.h"
+
+#include "base/list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_SIZE 262144
+
+struct tg_webapi_link {
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_getaddrinfo_t resolve;
+    struct addrinfo *addresses, *next;
+    uv_loop_t *loop;
+    struct tg_webapi_link_host host;
+    struct tg_webapi_tls *tls;
+    void (*gone)(void *ctx);
+    struct tg_buf plain, cipher;
+    char *read_buffer;
+    int held; /* reasons why the memory must stay: the resolver, the socket */
+    bool has_tcp, open, dead;
+};
+
+static void release(struct tg_webapi_link *link)
+{
+    if (--link->held) return;
+    void (*gone)(void *) = link->gone;
+    void *ctx = link->host.ctx;
+    if (link->addresses) uv_freeaddrinfo(link->addresses);
+    tg_webapi_tls_free(link->tls);
+    tg_buf_fini(&link->plain);
+    tg_buf_fini(&link->cipher);
+    free(link->read_buffer);
+    free(link);
+    gone(ctx);
+}
+
+static void on_tcp_closed(uv_handle_t *handle)
+{
+    release(handle->data);
+}
+
+static void close_tcp(struct tg_webapi_link *link)
+{
+    if (!link->has_tcp) return;
+    link->has_tcp = false;
+    uv_close((uv_handle_t *)&link->tcp, on_tcp_closed);
+}
+
+static void broken(struct tg_webapi_link *link, const char *code, const char *message)
+{
+    if (link->dead) return;
+    link->host.closed(link->host.ctx, code, message);
+}
+
+/* ---- writing ---- */
+
+struct write {
+    uv_write_t request;
+    char bytes[];
+};
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct tg_webapi_link *link = request->handle->data;
+    free(tg_of(request, struct write, request));
+    if (status < 0 && status != UV_ECANCELED)
+        broken(link, "CONNECTION_BROKEN", uv_strerror(status));
+}
+
+/* Tries at once; the rest is copied and follows when the socket takes it. */
+static void write_bytes(struct tg_webapi_link *link, const char *bytes, size_t len)
+{
+    uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)len);
+    int sent = uv_try_write((uv_stream_t *)&link->tcp, &buf, 1);
+    if (sent < 0) sent = 0; /* a real failure is told by the reading side */
+    if ((size_t)sent == len) return;
+    len -= (size_t)sent;
+    struct write *write = malloc(sizeof *write + len);
+    if (!write) {
+        broken(link, "NO_MEMORY", "out of memory");
+        return;
+    }
+    memcpy(write->bytes, bytes + sent, len);
+    buf = uv_buf_init(write->bytes, (unsigned)len);
+    int rc = uv_write(&write->request, (uv_stream_t *)&link->tcp, &buf, 1, on_written);
+    if (!rc) return;
+    free(write);
+    broken(link, "CONNECTION_BROKEN", uv_strerror(rc));
+}
+
+static void flush_tls(struct tg_webapi_link *link)
+{
+    tg_buf_clear(&link->cipher);
+    (void)tg_webapi_tls_out(link->tls, &link->cipher);
+    if (link->cipher.len) write_bytes(link, link->cipher.data, link->cipher.len);
+}
+
+void tg_webapi_link_send(struct tg_webapi_link *link, const char *bytes, size_t len)
+{
+    if (link->dead || !link->open) return;
+    if (!link->tls) {
+        write_bytes(link, bytes, len);
+        return;
+    }
+    if (tg_webapi_tls_put(link->tls, bytes, len))
+        broken(link, "TLS_FAILED", "TLS: cannot write");
+    else
+        flush_tls(link);
+}
+
+/* ---- reading ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct tg_webapi_link *link = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(link->read_buffer, READ_SIZE);
+}
+
+/* TLS: what arrived may end the handshake, or be data, or both. */
+static void take_cipher(struct tg_webapi_link *link, const char *bytes, size_t len)
+{
+    struct tg_err err = {0};
+    tg_buf_clear(&link->plain);
+    int rc = tg_webapi_tls_take(link->tls, bytes, len, &link->plain, &err);
+    flush_tls(link);
+    if (!rc && !link->open && tg_webapi_tls_ready(link->tls)) {
+        link->open = true;
+        link->host.opened(link->host.ctx);
+    }
+    if (!link->dead && link->plain.len)
+        link->host.bytes(link->host.ctx, link->plain.data, link->plain.len);
+    if (rc) broken(link, "TLS_FAILED", err.text);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+{
+    struct tg_webapi_link *link = stream->data;
+    if (link->dead || !count) return;
+    if (count < 0) {
+        bool ended = count == UV_EOF && link->open;
+        const char *why =
+            count == UV_EOF ? "the server closed the connection" : uv_strerror((int)count);
+        broken(link, ended ? "" : "CONNECTION_BROKEN", why);
+        return;
+    }
+    if (link->tls)
+        take_cipher(link, buf->base, (size_t)count);
+    else
+        link->host.bytes(link->host.ctx, buf->base, (size_t)count);
+}
+
+/* ---- connecting ---- */
+
+static void try_next(struct tg_webapi_link *link, int status);
+
+static void start(struct tg_webapi_link *link)
+{
+    (void)uv_tcp_nodelay(&link->tcp, 1);
+    (void)uv_tcp_keepalive(&link->tcp, 1, 30);
+    int rc = uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_read);
+    if (rc) {
+        broken(link, "CONNECT_FAILED", uv_strerror(rc));
+    } else if (link->tls) {
+        take_cipher(link, NULL, 0);
+    } else {
+        link->open = true;
+        link->host.opened(link->host.ctx);
+    }
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct tg_webapi_link *link = request->data;
+    if (link->dead) return;
+    if (status)
+        try_next(link, status);
+    else
+        start(link);
+}
+
+static void on_failed_closed(uv_handle_t *handle)
+{
+    struct tg_webapi_link *link = handle->data;
+    if (!link->dead) try_next(link, 0);
+    release(link);
+}
+
+/* Tries an address; a socket that failed to connect is of no further use, and is closed first. */
+static void try_next(struct tg_webapi_link *link, int status)
+{
+    if (link->has_tcp) {
+        if (!link->next) {
+            broken(link, "CONNECT_FAILED", uv_strerror(status));
+            return;
+        }
+        link->has_tcp = false;
+        uv_close((uv_handle_t *)&link->tcp, on_failed_closed);
+        return;
+    }
+    const struct addrinfo *address = link->next;
+    link->next = address->ai_next;
+    int rc = uv_tcp_init(link->loop, &link->tcp);
+    if (rc) {
+        broken(link, "CONNECT_FAILED", uv_strerror(rc));
+        return;
+    }
+    link->tcp.data = link;
+    link->connect.data = link;
+    link->has_tcp = true;
+    link->held++;
+    rc = uv_tcp_connect(&link->connect, &link->tcp, address->ai_addr, on_connect);
+    if (rc) try_next(link, rc);
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
+{
+    struct tg_webapi_link *link = request->data;
+    link->addresses = link->next = addresses;
+    if (!link->dead) {
+        if (status || !addresses)
+            broken(link, "RESOLVE_FAILED", status ? uv_strerror(status) : "no such host");
+        else
+            try_next(link, 0);
+    }
+    release(link);
+}
+
+struct tg_webapi_link *tg_webapi_link_open(uv_loop_t *loop, const struct tg_webapi_endpoint *to,
+                                           struct tg_webapi_trust *trust,
+                                           const struct tg_webapi_link_host *host,
+                                           void (*gone)(void *ctx))
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    char port[8];
+    struct tg_webapi_link *link = calloc(1, sizeof *link);
+    if (!link) return NULL;
+    link->loop = loop;
+    link->host = *host;
+    link->gone = gone;
+    link->resolve.data = link;
+    link->read_buffer = malloc(READ_SIZE);
+    if (trust) link->tls = tg_webapi_tls_new(trust, to->host);
+    (void)snprintf(port, sizeof port, "%d", to->port);
+    if (link->read_buffer && (!trust || link->tls) &&
+        !uv_getaddrinfo(loop, &link->resolve, on_resolved, to->host, port, &hints)) {
+        link->held = 1;
+        return link;
+    }
+    tg_webapi_tls_free(link->tls);
+    free(link->read_buffer);
+    free(link);
+    return NULL;
+}
+
+void tg_webapi_link_close(struct tg_webapi_link *link)
+{
+    if (link->dead) return;
+    link->dead = true;
+    (void)uv_cancel((uv_req_t *)&link->resolve);
+    close_tcp(link);
+}

@@ -1,0 +1,465 @@
+/* The session is the connection: whatever breaks it, everything begins again with the proof. Who is
+ * refused does not try again soon, because brokers lock accounts and ban addresses for that; who is
+ * merely cut off does, a little later each time and never at the same moment as the others.
+ *
+ * The server must prove itself as we do: one that cannot answer our challenge does not know the
+ * password, and nothing it says is believed. */
+#include "source/webapi_session.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "source/webapi_batch.h"
+#include "source/webapi_read.h"
+#include "source/webapi_retcode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOUR_MS 3600000
+#define NEVER INT64_MAX
+
+const char *tg_webapi_state_name(enum tg_webapi_state state)
+{
+    static const char *const names[] = {
+        "waiting", "connecting", "authenticating", "authenticating", "reading the clock",
+        "ready",   "asking",     "ready",          "closed"};
+    return names[state];
+}
+
+void tg_webapi_session_init(struct tg_webapi_session *session,
+                            const struct tg_webapi_session_options *options,
+                            const struct tg_webapi_session_host *host, int64_t now_ms)
+{
+    session->options = options;
+    session->host = *host;
+    session->due_ms = now_ms;
+    tg_random_bytes(&session->rng.state, sizeof session->rng.state);
+    if (options->offset_fixed) (void)tg_webapi_zone_set(&session->zone, options->offset_s, 0);
+    (void)tg_rest_fail(&session->fault, TG_POLL_FAILED, "CONNECTING",
+                       "the session with the server is not there yet");
+}
+
+void tg_webapi_session_fini(struct tg_webapi_session *session)
+{
+    tg_webapi_wire_free(session->wire);
+    tg_webapi_rows_fini(&session->rows);
+    tg_buf_fini(&session->out);
+}
+
+/* ---- going down ---- */
+
+/* A wire may be in the middle of telling us something; then it is freed when it has. */
+static void unplug(struct tg_webapi_session *session)
+{
+    if (session->taking) return;
+    tg_webapi_wire_free(session->wire);
+    session->wire = NULL;
+}
+
+static void wait_for(struct tg_webapi_session *session, int64_t wait_ms)
+{
+    bool told = session->ready_told;
+    session->state = TG_WEBAPI_WAITING;
+    session->due_ms = session->now_ms + wait_ms;
+    session->ready_told = false;
+    session->host.shut(session->host.ctx);
+    unplug(session);
+    if (told) session->counters.drops++;
+    session->host.down(session->host.ctx);
+}
+
+static int64_t doubled(int64_t first, int times, int64_t max)
+{
+    int64_t wait = first;
+    while (times-- > 0 && wait < max)
+        wait *= 2;
+    return wait < max ? wait : max;
+}
+
+/* Between half and one and a half times as long, so that gateways that fell together do not come
+ * back together. */
+static int64_t jittered(struct tg_webapi_session *session, int64_t wait)
+{
+    return wait / 2 + (int64_t)tg_rng_below(&session->rng, (uint64_t)wait + 1);
+}
+
+void tg_webapi_session_drop(struct tg_webapi_session *session, const struct tg_rest_verdict *why,
+                            int64_t now_ms)
+{
+    const struct tg_webapi_session_options *options = session->options;
+    const struct tg_webapi_endpoint *endpoint = &options->endpoints[session->endpoint];
+    bool refused = why->end == TG_POLL_REFUSED;
+    int64_t wait;
+    session->now_ms = now_ms;
+    if (session->state == TG_WEBAPI_OVER || session->state == TG_WEBAPI_WAITING) return;
+    session->fault = *why;
+    if (refused) {
+        wait = doubled(options->refused_first_ms, session->refusals++, options->refused_max_ms);
+        session->counters.refused++;
+    } else {
+        wait = jittered(session,
+                        doubled(options->retry_first_ms, session->failures, options->retry_max_ms));
+        if (session->failures < 1000) session->failures++;
+        session->endpoint = (session->endpoint + 1) % options->endpoints_count;
+    }
+    tg_warn("source", refused ? "session_refused" : "session_lost",
+            tg_s("endpoint", endpoint->authority), tg_s("code", why->code),
+            tg_s("message", why->message), tg_i("retry_in_ms", wait));
+    wait_for(session, wait);
+}
+
+void tg_webapi_session_move(struct tg_webapi_session *session, const struct tg_rest_verdict *why,
+                            int64_t now_ms)
+{
+    const struct tg_webapi_session_options *options = session->options;
+    session->now_ms = now_ms;
+    session->counters.moves++;
+    /* Once around without a main server is a failure like any other. */
+    if (options->endpoints_count == 1 || session->failures >= options->endpoints_count - 1) {
+        tg_webapi_session_drop(session, why, now_ms);
+        return;
+    }
+    tg_warn("source", "session_moves", tg_s("code", why->code),
+            tg_s("endpoint", options->endpoints[session->endpoint].authority));
+    session->fault = *why;
+    session->failures++;
+    session->endpoint = (session->endpoint + 1) % options->endpoints_count;
+    wait_for(session, 0);
+}
+
+static void fail(struct tg_webapi_session *session, enum tg_poll_end end, const char *code,
+                 const char *message)
+{
+    struct tg_rest_verdict why = {0};
+    (void)tg_rest_fail(&why, end, code, "%s", message);
+    tg_webapi_session_drop(session, &why, session->now_ms);
+}
+
+/* ---- sending ---- */
+
+static int send_request(struct tg_webapi_session *session, const struct tg_webapi_request *request)
+{
+    tg_buf_clear(&session->out);
+    int rc = tg_webapi_wire_request(session->wire, request, &session->out);
+    if (rc) return rc;
+    session->alive_ms = session->now_ms;
+    session->counters.requests++;
+    session->host.send(session->host.ctx, session->out.data, session->out.len);
+    return 0;
+}
+
+/* Sends one of the session's own requests, answered in `state` by `due_ms`. */
+static void send_own(struct tg_webapi_session *session, const struct tg_webapi_request *request,
+                     enum tg_webapi_state state, int64_t due_ms)
+{
+    if (send_request(session, request)) {
+        fail(session, TG_POLL_FAILED, "NO_MEMORY", "out of memory");
+        return;
+    }
+    session->state = state;
+    session->due_ms = due_ms;
+}
+
+static void begin_auth(struct tg_webapi_session *session)
+{
+    const struct tg_webapi_session_options *options = session->options;
+    bool raw = options->endpoints[session->endpoint].raw;
+    struct tg_webapi_request request = {.command = TG_WEBAPI_AUTH_START};
+    tg_webapi_request_add(&request, "version", options->version);
+    tg_webapi_request_add(&request, "agent", options->agent);
+    tg_webapi_request_add(&request, "login", options->login);
+    tg_webapi_request_add(&request, "type", raw ? "MANAGER" : "manager");
+    if (raw) tg_webapi_request_add(&request, "crypt_method", options->crypt ? "AES256OFB" : "NONE");
+    send_own(session, &request, TG_WEBAPI_STARTING, session->due_ms);
+}
+
+static void answer_auth(struct tg_webapi_session *session, const struct tg_webapi_fields *fields)
+{
+    struct tg_webapi_request request = {.command = TG_WEBAPI_AUTH_ANSWER};
+    const char *challenge = tg_webapi_fields_get(fields, "SRV_RAND");
+    char proof[TG_WEBAPI_HEX];
+    if (!challenge || tg_webapi_proof(proof, &session->options->hash, challenge)) {
+        fail(session, TG_POLL_FAILED, "BAD_DOCUMENT", "the server's challenge cannot be read");
+        return;
+    }
+    tg_webapi_challenge(session->challenge);
+    tg_webapi_request_add(&request, "srv_rand_answer", proof);
+    tg_webapi_request_add(&request, "cli_rand", session->challenge);
+    send_own(session, &request, TG_WEBAPI_ANSWERING, session->due_ms);
+}
+
+/* ---- the clock ---- */
+
+static void ask_time(struct tg_webapi_session *session, bool server)
+{
+    const struct tg_webapi_request request = {.command = server ? TG_WEBAPI_TIME_SERVER
+                                                                : TG_WEBAPI_TIME_GET};
+    session->server_asked = server;
+    if (server)
+        session->server_s = 0;
+    else
+        session->offset_told = false;
+    send_own(session, &request, TG_WEBAPI_TIMING, session->now_ms + session->options->request_ms);
+}
+
+static void become_ready(struct tg_webapi_session *session)
+{
+    session->state = TG_WEBAPI_READY;
+    session->due_ms = session->alive_ms + session->options->keepalive_ms;
+    if (!session->ready_told) {
+        session->fault = (struct tg_rest_verdict){0};
+        session->refusals = 0;
+        session->counters.connects++;
+        tg_info("source", "session_ready",
+                tg_s("endpoint", session->options->endpoints[session->endpoint].authority),
+                tg_i("utc_offset_s", session->zone.offset_s));
+    }
+    session->ready_told = true;
+    session->host.ready(session->host.ctx);
+}
+
+/* The offset from the server's zone, or, when it does not say, from its clock and ours, which
+ * differ by whole quarters of an hour and a little. */
+static void take_clock(struct tg_webapi_session *session)
+{
+    const struct tg_webapi_session_options *options = session->options;
+    int64_t server_ms = session->server_s * 1000, apart = server_ms - session->wall_ms;
+    bool server_told = session->server_s > 0;
+    int64_t offset_s = session->zone.offset_s;
+    if (options->offset_fixed) {
+        offset_s = options->offset_s;
+    } else if (session->offset_told) {
+        offset_s = session->offset_s;
+    } else if (server_told) {
+        offset_s = (apart + (apart < 0 ? -450000 : 450000)) / 900000 * 900;
+    } else if (!session->zone.known) {
+        fail(session, TG_POLL_FAILED, "NO_SERVER_TIME",
+             "the server tells neither its zone nor its time: set utc_offset");
+        return;
+    }
+    if (tg_webapi_zone_set(&session->zone, (int32_t)offset_s, session->wall_ms + offset_s * 1000) &&
+        session->zone.count)
+        tg_info("source", "utc_offset_changed", tg_i("utc_offset_s", offset_s));
+    if (server_told) session->zone.skew_ms = apart - offset_s * 1000;
+    session->timed_ms = session->now_ms;
+    session->hour = session->wall_ms / HOUR_MS;
+    become_ready(session);
+}
+
+static void take_time(struct tg_webapi_session *session, const struct tg_webapi_answer *answer)
+{
+    const char *time = tg_webapi_fields_get(answer->fields, "TIME");
+    const char *zone = tg_webapi_fields_get(answer->fields, "TIMEZONE");
+    const char *daylight = tg_webapi_fields_get(answer->fields, "DAYLIGHTSTATE");
+    int64_t minutes;
+    if (session->server_asked) {
+        if (time && !session->server_s)
+            (void)tg_webapi_read_time_text(time, strlen(time), &session->server_s);
+        take_clock(session);
+        return;
+    }
+    if (zone && !session->offset_told && !tg_read_i64(zone, strlen(zone), &minutes) &&
+        minutes >= -14 * 60 && minutes <= 14 * 60) {
+        session->offset_s = (int32_t)minutes * 60 + (daylight && *daylight != '0' ? 3600 : 0);
+        session->offset_told = true;
+    }
+    ask_time(session, true);
+}
+
+/* ---- answers ---- */
+
+static void judge_auth(struct tg_webapi_session *session, const struct tg_webapi_answer *answer,
+                       struct tg_rest_verdict *why)
+{
+    if (tg_webapi_classify(answer->retcode) == TG_WEBAPI_MOVE)
+        tg_webapi_session_move(session, why, session->now_ms);
+    else
+        tg_webapi_session_drop(session, why, session->now_ms);
+}
+
+static void take_auth(struct tg_webapi_session *session, const struct tg_webapi_answer *answer)
+{
+    const struct tg_webapi_session_options *options = session->options;
+    struct tg_rest_verdict why = {0};
+    if (tg_webapi_judge(answer, "authentication", &why)) {
+        judge_auth(session, answer, &why);
+        return;
+    }
+    if (answer->retcode != 0) {
+        fail(session, TG_POLL_REFUSED, "NOT_FOUND", "authentication: the server does not know us");
+        return;
+    }
+    if (session->state == TG_WEBAPI_STARTING) {
+        answer_auth(session, answer->fields);
+        return;
+    }
+    const char *proof = tg_webapi_fields_get(answer->fields, "CLI_RAND_ANSWER");
+    const char *rand = tg_webapi_fields_get(answer->fields, "CRYPT_RAND");
+    if (!proof || !tg_webapi_proves(&options->hash, session->challenge, proof)) {
+        fail(session, TG_POLL_REFUSED, tg_webapi_retcode_name(1008), tg_webapi_retcode_hint(1008));
+        return;
+    }
+    if (options->endpoints[session->endpoint].raw && options->crypt &&
+        (!rand || tg_webapi_wire_crypt(session->wire, &options->hash, rand))) {
+        fail(session, TG_POLL_FAILED, "BAD_DOCUMENT", "the server gave no key for the encryption");
+        return;
+    }
+    ask_time(session, options->offset_fixed);
+}
+
+static void on_answer(void *ctx, const struct tg_webapi_answer *answer)
+{
+    struct tg_webapi_session *session = ctx;
+    switch (session->state) {
+    case TG_WEBAPI_STARTING:
+    case TG_WEBAPI_ANSWERING: take_auth(session, answer); break;
+    case TG_WEBAPI_TIMING: take_time(session, answer); break;
+    case TG_WEBAPI_PINGING: become_ready(session); break;
+    case TG_WEBAPI_ASKING:
+        session->state = TG_WEBAPI_READY;
+        session->due_ms = session->alive_ms + session->options->keepalive_ms;
+        if (answer->retcode == 0) session->failures = 0;
+        session->host.answer(session->host.ctx, answer);
+        break;
+    default: break;
+    }
+}
+
+static void on_row(void *ctx, const char *json, size_t len)
+{
+    struct tg_webapi_session *session = ctx;
+    if (session->state == TG_WEBAPI_ASKING) {
+        session->host.row(session->host.ctx, json, len);
+    } else if (session->state == TG_WEBAPI_TIMING && session->server_asked) {
+        (void)tg_webapi_read_time(&session->rows, json, len, &session->server_s);
+    } else if (session->state == TG_WEBAPI_TIMING) {
+        session->offset_told |= !tg_webapi_read_zone(&session->rows, json, len, &session->offset_s);
+    }
+}
+
+/* ---- what happens ---- */
+
+void tg_webapi_session_opened(struct tg_webapi_session *session, int64_t now_ms)
+{
+    const struct tg_webapi_session_options *options = session->options;
+    const struct tg_webapi_endpoint *endpoint = &options->endpoints[session->endpoint];
+    const struct tg_webapi_wire_options wire = {endpoint->authority, options->row_max,
+                                                options->answer_max};
+    const struct tg_webapi_wire_host host = {on_row, on_answer, session};
+    session->now_ms = now_ms;
+    if (session->state != TG_WEBAPI_CONNECTING) return;
+    session->wire =
+        endpoint->raw ? tg_webapi_raw_new(&wire, &host) : tg_webapi_rest_new(&wire, &host);
+    if (!session->wire)
+        fail(session, TG_POLL_FAILED, "NO_MEMORY", "out of memory");
+    else
+        begin_auth(session);
+}
+
+void tg_webapi_session_bytes(struct tg_webapi_session *session, const char *bytes, size_t len,
+                             int64_t now_ms, int64_t wall_ms)
+{
+    session->now_ms = now_ms;
+    session->wall_ms = wall_ms;
+    if (!session->wire) return;
+    session->taking = true;
+    int rc = tg_webapi_wire_take(session->wire, bytes, len);
+    session->taking = false;
+    if (session->state == TG_WEBAPI_WAITING || session->state == TG_WEBAPI_OVER) {
+        unplug(session);
+    } else if (rc) {
+        fail(session, TG_POLL_FAILED, rc == -TG_ELIMIT ? "BODY_TOO_LARGE" : "BAD_DOCUMENT",
+             session->wire->why);
+    } else if (session->wire->last && !session->wire->awaiting) {
+        fail(session, TG_POLL_FAILED, "SESSION_CLOSED", "the server ends the connection");
+    }
+}
+
+void tg_webapi_session_closed(struct tg_webapi_session *session, const char *code,
+                              const char *message, int64_t now_ms)
+{
+    session->now_ms = now_ms;
+    if (session->wire && !*code) {
+        session->taking = true;
+        (void)tg_webapi_wire_end(session->wire);
+        session->taking = false;
+    }
+    if (session->state == TG_WEBAPI_WAITING || session->state == TG_WEBAPI_OVER)
+        unplug(session);
+    else
+        fail(session, TG_POLL_FAILED, *code ? code : "CONNECTION_BROKEN",
+             *message ? message : "the server closed the connection");
+}
+
+static void connect_now(struct tg_webapi_session *session)
+{
+    session->state = TG_WEBAPI_CONNECTING;
+    session->due_ms = session->now_ms + session->options->auth_ms;
+    session->host.open(session->host.ctx, &session->options->endpoints[session->endpoint]);
+}
+
+static void ping(struct tg_webapi_session *session)
+{
+    const struct tg_webapi_request request = {.command = TG_WEBAPI_TEST_ACCESS};
+    tg_buf_clear(&session->out);
+    if (!tg_webapi_wire_ping(session->wire, &session->out)) {
+        send_own(session, &request, TG_WEBAPI_PINGING,
+                 session->now_ms + session->options->request_ms);
+        return;
+    }
+    session->alive_ms = session->now_ms;
+    session->due_ms = session->now_ms + session->options->keepalive_ms;
+    session->host.send(session->host.ctx, session->out.data, session->out.len);
+}
+
+void tg_webapi_session_tick(struct tg_webapi_session *session, int64_t now_ms, int64_t wall_ms)
+{
+    session->now_ms = now_ms;
+    session->wall_ms = wall_ms;
+    if (session->state == TG_WEBAPI_OVER || now_ms < session->due_ms) return;
+    switch (session->state) {
+    case TG_WEBAPI_WAITING: connect_now(session); break;
+    case TG_WEBAPI_READY: ping(session); break;
+    case TG_WEBAPI_CONNECTING:
+        fail(session, TG_POLL_FAILED, "TIMEOUT", "the connection was not made in time");
+        break;
+    case TG_WEBAPI_STARTING:
+    case TG_WEBAPI_ANSWERING:
+        fail(session, TG_POLL_FAILED, "TIMEOUT", "the server did not authenticate us in time");
+        break;
+    default: fail(session, TG_POLL_FAILED, "TIMEOUT", "the server did not answer in time"); break;
+    }
+}
+
+int tg_webapi_session_ask(struct tg_webapi_session *session,
+                          const struct tg_webapi_request *request, int64_t now_ms)
+{
+    tg_must(session->state == TG_WEBAPI_READY);
+    session->now_ms = now_ms;
+    int rc = send_request(session, request);
+    if (rc) return rc;
+    session->state = TG_WEBAPI_ASKING;
+    session->due_ms = now_ms + session->options->request_ms;
+    return 0;
+}
+
+/* Summer time begins and ends at whole hours, so a new hour is a reason to look at the clock. */
+void tg_webapi_session_rest(struct tg_webapi_session *session, int64_t now_ms, int64_t wall_ms)
+{
+    session->now_ms = now_ms;
+    session->wall_ms = wall_ms;
+    if (session->state != TG_WEBAPI_READY) return;
+    bool due = now_ms - session->timed_ms >= session->options->time_ms ||
+               (session->hour != wall_ms / HOUR_MS && wall_ms % HOUR_MS >= 2000);
+    if (due) ask_time(session, session->options->offset_fixed);
+}
+
+void tg_webapi_session_quit(struct tg_webapi_session *session)
+{
+    const struct tg_webapi_request request = {.command = TG_WEBAPI_QUIT};
+    if (session->wire && session->state == TG_WEBAPI_READY) (void)send_request(session, &request);
+    session->state = TG_WEBAPI_OVER;
+    session->due_ms = NEVER;
+    session->host.shut(session->host.ctx);
+    unplug(session);
+}
