@@ -24,7 +24,7 @@ struct tg_config_header {
 /* Where accounts come from: `source`, which is called "main", or a member of `sources`. */
 struct tg_config_source {
     char *name;
-    char *driver; /* "http", "sim" */
+    char *driver; /* "http", "mt5_webapi", "sim" */
     int interval_ms, timeout_ms, concurrency;
     int64_t max_body_bytes, max_stale_ms;
     char *url, *ca_file;
@@ -36,6 +36,15 @@ struct tg_config_source {
     int refused_first_ms, refused_max_ms; /* bad credentials: 60 s … 15 min */
     int grace_ms;                         /* polling goes on this long after the last viewer left */
     int suspect_polls; /* a vanished position without a deal is held this many polls */
+    struct {
+        char **fallback_urls;
+        int fallback_urls_count;
+        char *login, *password, *agent, *groups, *utc_offset;
+        int version, batch_logins, single_requests, gather_ms, poll_timeout_ms;
+        int keepalive_s, deals_overlap_s, metadata_refresh_s, dormant_refresh_s;
+        int64_t row_bytes, answer_bytes;
+        bool crypt, orders;
+    } webapi;
     struct {
         int64_t seed;
         int accounts, outage_every_s, outage_for_s, latency_ms;

@@ -2,6 +2,8 @@
  * rows; here is what no row can say. */
 #include "app/config_check.h"
 
+#include "source/source.h"
+
 #include <curl/curl.h>
 #include <string.h>
 
@@ -78,10 +80,12 @@ static void check_drivers(struct visit *visit)
     const char *driver = visit->source->driver;
     for (const struct tg_config_field *field = tg_config_source_fields; field->name; field++) {
         if (!field->drivers || has_word(field->drivers, driver)) continue;
-        const char *path = key(visit, field->name);
+        const char *path = key(visit, field->name), *second = strchr(field->drivers, ' ');
+        size_t first = strcspn(field->drivers, " ");
         if (tg_config_is_given(reader, path))
-            FAULT(path, "this belongs to the driver \"%s\", and %.*s.driver is \"%s\"",
-                  field->drivers, (int)visit->mark, path, driver);
+            FAULT(path, "this belongs to the driver \"%.*s\"%s%s%s, and %.*s.driver is \"%s\"",
+                  (int)first, field->drivers, second ? " or \"" : "", second ? second + 1 : "",
+                  second ? "\"" : "", (int)visit->mark, path, driver);
     }
 }
 
@@ -95,6 +99,40 @@ static void check_http(struct visit *visit)
         FAULT(key(visit, "url"), "this is required with the driver \"http\" and missing");
     for (int i = 0; i < source->headers_count; i++)
         if (source->headers[i].name) check_header(visit, &source->headers[i]);
+}
+
+static void require(struct visit *visit, const char *name, const char *value)
+{
+    struct tg_config_reader *reader = visit->reader;
+    if (!value && !tg_config_is_given(reader, key(visit, name)))
+        FAULT(key(visit, name), "this is required with the driver \"%s\" and missing",
+              visit->source->driver);
+}
+
+static void check_webapi_url(struct visit *visit, const char *name, const char *url)
+{
+    struct tg_config_reader *reader = visit->reader;
+    struct tg_err err = {0};
+    if (url && tg_webapi_source_check_url(url, &err)) FAULT(key(visit, name), "%s", err.text);
+}
+
+static void check_webapi(struct visit *visit)
+{
+    struct tg_config_reader *reader = visit->reader;
+    const struct tg_config_source *source = visit->source;
+    const char *login = source->webapi.login, *agent = source->webapi.agent;
+    struct tg_err err = {0};
+    require(visit, "url", source->url);
+    require(visit, "login", login);
+    require(visit, "password", source->webapi.password);
+    check_webapi_url(visit, "url", source->url);
+    for (int i = 0; i < source->webapi.fallback_urls_count; i++)
+        check_webapi_url(visit, "fallback_urls", source->webapi.fallback_urls[i]);
+    if (login && (strspn(login, "0123456789") != strlen(login) || strlen(login) > 19))
+        FAULT(key(visit, "login"), "expected the number of a manager account");
+    if (agent && strpbrk(agent, " \t")) FAULT(key(visit, "agent"), "expected no blanks in it");
+    if (source->webapi.utc_offset && tg_webapi_source_check_offset(source->webapi.utc_offset, &err))
+        FAULT(key(visit, "utc_offset"), "%s", err.text);
 }
 
 static void check_sim(struct visit *visit)
@@ -116,6 +154,7 @@ static void check_source(struct visit *visit)
     const struct tg_config_source *source = visit->source;
     check_drivers(visit);
     if (strcmp(source->driver, "http") == 0) check_http(visit);
+    if (strcmp(source->driver, "mt5_webapi") == 0) check_webapi(visit);
     if (strcmp(source->driver, "sim") == 0) check_sim(visit);
     if (source->refused_first_ms > source->refused_max_ms) {
         const char *path = key(visit, "refused_first_ms");

@@ -17,20 +17,45 @@ static const struct tg_config_field sim_fields[] = {
     END,
 };
 
+/* clang-format off */
+#define WEBAPI ONLY("mt5_webapi")
+#define WEBAPI_ROWS \
+    {.name = "fallback_urls", .kind = TG_CONFIG_TEXTS, AT(webapi.fallback_urls), \
+     COUNT(webapi.fallback_urls_count), .min = 1, .max = 1024, WEBAPI}, \
+    TEXT("login", webapi.login, NULL, WEBAPI), \
+    TEXT("password", webapi.password, NULL, .secret = true, WEBAPI), \
+    TEXT("agent", webapi.agent, "tidegate", WEBAPI), \
+    INT("version", webapi.version, 484, 99999, "3470", WEBAPI), \
+    BOOL("crypt", webapi.crypt, "true", WEBAPI), \
+    TEXT("groups", webapi.groups, NULL, WEBAPI), \
+    INT("batch_logins", webapi.batch_logins, 1, TG_WEBAPI_SOURCE_LOGINS, "200", WEBAPI), \
+    INT("single_requests", webapi.single_requests, 1, 10000, "50", WEBAPI), \
+    BOOL("orders", webapi.orders, "true", WEBAPI), \
+    INT("gather_ms", webapi.gather_ms, 0, 10000, "20", WEBAPI), \
+    INT("poll_timeout_ms", webapi.poll_timeout_ms, 100, 600000, "10000", WEBAPI), \
+    INT("keepalive_seconds", webapi.keepalive_s, 5, 170, "20", WEBAPI), \
+    INT("deals_overlap_seconds", webapi.deals_overlap_s, 0, DAY_S, "5", WEBAPI), \
+    INT("metadata_refresh_seconds", webapi.metadata_refresh_s, 60, DAY_S, "3600", WEBAPI), \
+    INT("dormant_refresh_seconds", webapi.dormant_refresh_s, 5, DAY_S, "60", WEBAPI), \
+    LONG("row_bytes", webapi.row_bytes, 4096, 16777216, "262144", WEBAPI), \
+    LONG("answer_bytes", webapi.answer_bytes, 65536, 4294967296.0, "268435456", WEBAPI), \
+    TEXT("utc_offset", webapi.utc_offset, "auto", WEBAPI)
+/* clang-format on */
+
 const struct tg_config_field tg_config_source_fields[] = {
     {.name = "driver",
      .kind = TG_CONFIG_CHOICE,
      AT(driver),
      .initial = "http",
-     CHOICES("http", "sim"),
-     LATER("mt5_webapi", "replay")},
-    TEXT("url", url, NULL, ONLY("http")),
+     CHOICES("http", "mt5_webapi", "sim"),
+     LATER("replay")},
+    TEXT("url", url, NULL, ONLY("http mt5_webapi")),
     INT("interval_ms", interval_ms, 100, 3600000, "1000"),
-    INT("timeout_ms", timeout_ms, 50, 600000, "2000", ONLY("http")),
+    INT("timeout_ms", timeout_ms, 50, 600000, "2000", ONLY("http mt5_webapi")),
     INT("concurrency", concurrency, 1, 4096, "256", ONLY("http")),
     LONG("max_body_bytes", max_body_bytes, 1024, 1073741824, "4194304", ONLY("http")),
     LONG("max_stale_ms", max_stale_ms, 0, DAY_MS, "10000", ONLY("http")),
-    PATH("ca_file", ca_file, ONLY("http")),
+    PATH("ca_file", ca_file, ONLY("http mt5_webapi")),
     INT("currency_digits", currency_digits, 0, 8, "2", ONLY("http")),
     {.name = "headers",
      .kind = TG_CONFIG_HEADERS,
@@ -47,6 +72,7 @@ const struct tg_config_field tg_config_source_fields[] = {
     INT("refused_max_ms", refused_max_ms, 1000, DAY_MS, "900000"),
     INT("grace_ms", grace_ms, 0, 3600000, "10000"),
     INT("suspect_polls", suspect_polls, 1, 100, "3"),
+    WEBAPI_ROWS,
     SECTION("sim", sim_fields, ONLY("sim")),
     NOT_YET("map"),
     END,

@@ -54,7 +54,8 @@ static void set_unknown(struct tg_watch *watch, bool unknown)
     watch->unknown = unknown;
 }
 
-/* The account's place within the interval: multiples of the golden ratio never bunch. The first
+/* The account's place within the interval: multiples of the golden ratio never bunch; a source that
+ * asks for many at once has them all at one place. The first
  * poll comes at once and so off the grid; the second may follow it closely, which costs one poll,
  * and never later than an interval, which would cost the client the promise of a second. */
 static int64_t next_beat(const struct tg_watch *watch, int64_t after_ms)
@@ -62,6 +63,8 @@ static int64_t next_beat(const struct tg_watch *watch, int64_t after_ms)
     int64_t interval = watch->upstream->interval_ms;
     double turn = (double)watch->account->slot * 0.6180339887498949;
     int64_t phase = (int64_t)((turn - (double)(int64_t)turn) * (double)interval);
+    const struct tg_source *source = watch->upstream->source;
+    if (source && source->together) phase = 0;
     int64_t past = (after_ms % interval - phase + interval) % interval;
     return after_ms + interval - past;
 }

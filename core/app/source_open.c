@@ -45,12 +45,54 @@ static int open_http(uv_loop_t *loop, const struct tg_clock *clock,
     return rc;
 }
 
+static int open_webapi(uv_loop_t *loop, const struct tg_clock *clock,
+                       const struct tg_config_source *config, struct tg_source **out,
+                       struct tg_err *err)
+{
+    int count = 1 + config->webapi.fallback_urls_count;
+    const char **urls = calloc((size_t)count, sizeof *urls);
+    if (!urls) return tg_fail(err, TG_ENOMEM, "no memory for the source");
+    urls[0] = config->url;
+    for (int i = 1; i < count; i++)
+        urls[i] = config->webapi.fallback_urls[i - 1];
+    const struct tg_webapi_source_options options = {
+        .urls = urls,
+        .urls_count = count,
+        .login = config->webapi.login,
+        .password = config->webapi.password,
+        .agent = config->webapi.agent,
+        .version = config->webapi.version,
+        .crypt = config->webapi.crypt,
+        .groups = config->webapi.groups,
+        .batch_logins = config->webapi.batch_logins,
+        .single_requests = config->webapi.single_requests,
+        .orders = config->webapi.orders,
+        .gather_ms = config->webapi.gather_ms,
+        .timeout_ms = config->timeout_ms,
+        .poll_timeout_ms = config->webapi.poll_timeout_ms,
+        .keepalive_s = config->webapi.keepalive_s,
+        .deals_overlap_s = config->webapi.deals_overlap_s,
+        .metadata_refresh_s = config->webapi.metadata_refresh_s,
+        .dormant_refresh_s = config->webapi.dormant_refresh_s,
+        .row_bytes = config->webapi.row_bytes,
+        .answer_bytes = config->webapi.answer_bytes,
+        .refused_first_ms = config->refused_first_ms,
+        .refused_max_ms = config->refused_max_ms,
+        .utc_offset = config->webapi.utc_offset,
+        .ca_file = config->ca_file,
+    };
+    int rc = tg_webapi_source_open(loop, clock, &options, out, err);
+    free(urls);
+    return rc;
+}
+
 static const struct {
     const char *name;
     int (*open)(uv_loop_t *loop, const struct tg_clock *clock,
                 const struct tg_config_source *config, struct tg_source **out, struct tg_err *err);
 } drivers[] = {
     {"http", open_http},
+    {"mt5_webapi", open_webapi},
     {"sim", open_sim},
 };
 

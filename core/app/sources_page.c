@@ -56,6 +56,8 @@ static void write_one(const struct tg_upstream *upstream, struct tg_buf *out)
     for (int i = 0; i < TG_SOURCE_STATES; i++)
         number_member(out, state_names[i], upstream->counters.states[i]);
     number_member(out, "unknown", upstream->counters.unknown);
+    if (upstream->source && upstream->source->describe)
+        upstream->source->describe(upstream->source, out);
     tg_json_close(out, '}');
 }
 

@@ -1,6 +1,7 @@
-/* A source: where the states of accounts come from. Drivers: `http`, `sim`. */
+/* A source: where the states of accounts come from. Drivers: `http`, `mt5_webapi`, `sim`. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/record.h"
@@ -70,6 +71,9 @@ struct tg_source_ops {
 /* The head of every driver's struct. */
 struct tg_source {
     const struct tg_source_ops *ops;
+    bool together; /* polls that begin at the same moment are served best: they go in batches */
+    /* Appends members of a JSON object about how the source fares. NULL: nothing to tell. */
+    void (*describe)(const struct tg_source *source, struct tg_buf *out);
 };
 
 /* Starts a poll. 0 and `done` follows later, or an error (-TG_ENOMEM) and `done` never comes. */
@@ -130,3 +134,37 @@ struct tg_sim_source_options {
 int tg_sim_source_open(uv_loop_t *loop, const struct tg_clock *clock,
                        const struct tg_sim_source_options *options, struct tg_source **out,
                        struct tg_err *err);
+
+#define TG_WEBAPI_SOURCE_LOGINS 2000 /* most logins of one request: their list fits one packet */
+
+struct tg_webapi_source_options {
+    const char *const *urls; /* of one platform's servers, the preferred one first; at least one */
+    int urls_count;
+    const char *login, *password; /* of a manager; the password is the API password */
+    const char *agent;            /* what we call ourselves; no blanks */
+    int version;                  /* build that we speak as */
+    bool crypt;                   /* mt5:// only */
+    const char *groups;           /* masks of the groups to read at once; NULL: by logins */
+    int batch_logins;             /* logins of one request */
+    int single_requests;          /* requests for one account alone, of one kind, in a batch */
+    bool orders;                  /* read pending orders */
+    int gather_ms;                /* a batch waits so long for more polls */
+    int timeout_ms;               /* of one request */
+    int poll_timeout_ms;          /* a poll that has waited so long for its batch has failed */
+    int keepalive_s, deals_overlap_s, metadata_refresh_s, dormant_refresh_s;
+    int64_t row_bytes, answer_bytes;
+    int refused_first_ms, refused_max_ms;
+    const char *utc_offset; /* "auto", or "+03:00" */
+    const char *ca_file;    /* NULL: the system's */
+};
+
+/* The MetaTrader 5 Web API, REST (https://) and raw (mt5://). The options are copied; nothing is
+ * connected before the first poll. */
+int tg_webapi_source_open(uv_loop_t *loop, const struct tg_clock *clock,
+                          const struct tg_webapi_source_options *options, struct tg_source **out,
+                          struct tg_err *err);
+
+/* Whether a URL names a Web API server; whether a text is an offset. 0 or -TG_EINVAL with what was
+ * expected. */
+int tg_webapi_source_check_url(const char *url, struct tg_err *err);
+int tg_webapi_source_check_offset(const char *text, struct tg_err *err);

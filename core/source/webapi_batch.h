@@ -7,7 +7,7 @@
 #include "source/webapi_client.h"
 #include "source/webapi_wire.h"
 
-#define TG_WEBAPI_LOGINS 2000 /* most logins of one request: their list fits one packet */
+enum tg_webapi_place { TG_WEBAPI_QUEUED, TG_WEBAPI_BATCHED, TG_WEBAPI_FINISHED };
 
 /* A poll's place in a batch, or in the queue before it. */
 struct tg_webapi_job {
@@ -15,6 +15,7 @@ struct tg_webapi_job {
     struct tg_poll *poll; /* NULL: cancelled */
     struct tg_webapi_client *client;
     int64_t arrived_ms;
+    enum tg_webapi_place place;
     struct tg_webapi_account account;
     struct tg_rest_verdict verdict;
     bool has_account, failed; /* `verdict` says why */
@@ -42,7 +43,7 @@ enum tg_webapi_step {
 
 struct tg_webapi_batch_options {
     const char *groups; /* masks for whole-server requests; NULL: logins only */
-    int logins;         /* logins of one request, 1 … TG_WEBAPI_LOGINS */
+    int logins;         /* logins of one request, 1 … TG_WEBAPI_SOURCE_LOGINS */
     int single_max;     /* requests for one account or name alone, a step and batch */
     bool orders;        /* read pending orders */
     int64_t deals_overlap_ms;

@@ -24,7 +24,8 @@ struct tg_webapi_link *tg_webapi_link_open(uv_loop_t *loop, const struct tg_weba
                                            const struct tg_webapi_link_host *host,
                                            void (*gone)(void *ctx));
 
-/* Sends; what cannot be sent at once is kept. Failures are told by `closed`. */
+/* Sends; what cannot be sent at once is kept. Calls nobody; failures are told by `closed`, later.
+ */
 void tg_webapi_link_send(struct tg_webapi_link *link, const char *bytes, size_t len);
 
 /* Ends it, after what was sent if that takes no time; no callback but `gone` follows. */
