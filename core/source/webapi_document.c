@@ -33,29 +33,46 @@ static bool blank(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+/* What a byte does outside of strings: 1 begins a string, 2 opens, 3 closes, 0 is nothing to us. */
+static const uint8_t structure[256] = {['"'] = 1, ['{'] = 2, ['['] = 2, ['}'] = 3, [']'] = 3};
+
+/* The end of a string that goes on at `at`: its quote, or `end`. */
+static const char *string_end(struct tg_webapi_document *doc, const char *at, const char *end)
+{
+    bool escaped = doc->escaped;
+    for (; at < end; at++) {
+        if (escaped)
+            escaped = false;
+        else if (*at == '\\')
+            escaped = true;
+        else if (*at == '"')
+            break;
+    }
+    doc->escaped = escaped;
+    return at;
+}
+
 /* The end of the row that goes on at `at`: behind its last bracket, or NULL when it is not here. */
 static const char *row_end(struct tg_webapi_document *doc, const char *at, const char *end)
 {
-    for (; at < end; at++) {
-        if (doc->escaped) {
-            doc->escaped = false;
-        } else if (doc->string) {
-            while (at < end && *at != '"' && *at != '\\')
-                at++;
+    for (;; at++) {
+        if (doc->string) {
+            at = string_end(doc, at, end);
             if (at == end) return NULL;
-            if (*at == '\\')
-                doc->escaped = true;
-            else
-                doc->string = false;
-        } else if (*at == '"') {
-            doc->string = true;
-        } else if (*at == '{' || *at == '[') {
-            doc->depth++;
-        } else if (*at == '}' || *at == ']') {
-            if (!--doc->depth) return at + 1;
+            doc->string = false;
+            at++;
         }
+        while (at < end && !structure[(unsigned char)*at])
+            at++;
+        if (at == end) return NULL;
+        uint8_t what = structure[(unsigned char)*at];
+        if (what == 1)
+            doc->string = true;
+        else if (what == 2)
+            doc->depth++;
+        else if (!--doc->depth)
+            return at + 1;
     }
-    return NULL;
 }
 
 static void begin_row(struct tg_webapi_document *doc, bool skipped)

@@ -42,6 +42,8 @@ int tg_webapi_endpoint_read(struct tg_webapi_endpoint *out, const char *url, str
     size_t len = bracket ? strcspn(at, "]") : strcspn(at, ":/");
     const char *host = at + bracket, *behind = at + len + (bracket && at[len] == ']');
     char rest[16];
+    if (bracket && at[len] != ']')
+        return tg_fail(err, TG_EINVAL, "expected a ] behind the address");
     len -= bracket;
     tg_copy(rest, sizeof rest, behind, strcspn(behind, "/"));
     if (!len || len >= sizeof endpoint.host)

@@ -126,10 +126,10 @@ struct group_row {
 };
 
 static const struct tg_webapi_column group_columns[] = {
-    {"Currency", TG_WEBAPI_STRING, offsetof(struct group_row, currency)},
-    {"Company", TG_WEBAPI_STRING, offsetof(struct group_row, company)},
-    {"CurrencyDigits", TG_WEBAPI_I64, offsetof(struct group_row, digits)},
-    {"MarginMode", TG_WEBAPI_I64, offsetof(struct group_row, margin_mode)},
+    TG_WEBAPI_COLUMN(struct group_row, STRING, "Currency", currency),
+    TG_WEBAPI_COLUMN(struct group_row, STRING, "Company", company),
+    TG_WEBAPI_COLUMN(struct group_row, I64, "CurrencyDigits", digits),
+    TG_WEBAPI_COLUMN(struct group_row, I64, "MarginMode", margin_mode),
     {0}};
 
 int tg_webapi_read_group(struct tg_webapi_rows *rows, const char *text, size_t len,
@@ -156,8 +156,8 @@ struct symbol_row {
 };
 
 static const struct tg_webapi_column symbol_columns[] = {
-    {"Symbol", TG_WEBAPI_STRING, offsetof(struct symbol_row, symbol)},
-    {"Digits", TG_WEBAPI_I64, offsetof(struct symbol_row, digits)},
+    TG_WEBAPI_COLUMN(struct symbol_row, STRING, "Symbol", symbol),
+    TG_WEBAPI_COLUMN(struct symbol_row, I64, "Digits", digits),
     {0}};
 
 int tg_webapi_read_symbol(struct tg_webapi_rows *rows, const char *text, size_t len, char *symbol,
@@ -177,8 +177,8 @@ struct zone_row {
 };
 
 static const struct tg_webapi_column zone_columns[] = {
-    {"TimeZone", TG_WEBAPI_I64, offsetof(struct zone_row, minutes)},
-    {"DaylightState", TG_WEBAPI_I64, offsetof(struct zone_row, daylight)},
+    TG_WEBAPI_COLUMN(struct zone_row, I64, "TimeZone", minutes),
+    TG_WEBAPI_COLUMN(struct zone_row, I64, "DaylightState", daylight),
     {0}};
 
 int tg_webapi_read_zone(struct tg_webapi_rows *rows, const char *text, size_t len,
@@ -198,7 +198,7 @@ struct time_row {
 };
 
 static const struct tg_webapi_column time_columns[] = {
-    {"Time", TG_WEBAPI_STRING, offsetof(struct time_row, time)}, {0}};
+    TG_WEBAPI_COLUMN(struct time_row, STRING, "Time", time), {0}};
 
 int tg_webapi_read_time_text(const char *text, size_t len, int64_t *server_s)
 {

@@ -12,7 +12,7 @@
 
 /* `enum { P_login, … }` and the table of columns from one list, so that the two cannot disagree. */
 #define COLUMN_AT(prefix, kind, name, member) prefix##member,
-#define COLUMN_ROW(type, kind, name, member) {name, TG_WEBAPI_##kind, offsetof(type, member)},
+#define COLUMN_ROW(type, kind, name, member) TG_WEBAPI_COLUMN(type, kind, name, member),
 
 static inline bool has(uint64_t bits, int column)
 {

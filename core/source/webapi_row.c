@@ -86,8 +86,7 @@ static int read_double(const struct tg_json_token *token, double *out)
 static int find(const struct tg_webapi_column *columns, const struct tg_json_token *key)
 {
     for (int i = 0; columns[i].name; i++)
-        if (strlen(columns[i].name) == key->len && !memcmp(columns[i].name, key->text, key->len))
-            return i;
+        if (columns[i].len == key->len && !memcmp(columns[i].name, key->text, key->len)) return i;
     return -1;
 }
 
@@ -96,10 +95,9 @@ static int column_of(struct tg_webapi_rows *rows, const struct tg_webapi_column 
                      uint32_t n, const struct tg_json_token *key)
 {
     int guess = n < sizeof rows->guesses ? rows->guesses[n] - 1 : -1;
-    if (guess >= 0 && guess < count) {
-        const char *name = columns[guess].name;
-        if (!strncmp(name, key->text, key->len) && !name[key->len]) return guess;
-    }
+    if (guess >= 0 && guess < count && columns[guess].len == key->len &&
+        !memcmp(columns[guess].name, key->text, key->len))
+        return guess;
     int found = find(columns, key);
     if (n < sizeof rows->guesses) rows->guesses[n] = (uint8_t)(found + 1);
     return found;

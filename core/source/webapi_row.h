@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum tg_webapi_kind {
@@ -16,9 +17,15 @@ enum tg_webapi_kind {
 /* A member that is read, and where its value goes. */
 struct tg_webapi_column {
     const char *name;
+    uint8_t len; /* of the name */
     uint8_t kind;
     uint16_t offset;
 };
+
+#define TG_WEBAPI_COLUMN(type, kind, name, member)                      \
+    {                                                                   \
+        name, sizeof name - 1, TG_WEBAPI_##kind, offsetof(type, member) \
+    }
 
 /* Reads rows. Zero-initialise; it keeps its memory from row to row. */
 struct tg_webapi_rows {

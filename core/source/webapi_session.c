@@ -115,14 +115,14 @@ void tg_webapi_session_move(struct tg_webapi_session *session, const struct tg_r
     session->now_ms = now_ms;
     session->counters.moves++;
     /* Once around without a main server is a failure like any other. */
-    if (options->endpoints_count == 1 || session->failures >= options->endpoints_count - 1) {
+    if (++session->moved >= options->endpoints_count) {
+        session->moved = 0;
         tg_webapi_session_drop(session, why, now_ms);
         return;
     }
     tg_warn("source", "session_moves", tg_s("code", why->code),
             tg_s("endpoint", options->endpoints[session->endpoint].authority));
     session->fault = *why;
-    session->failures++;
     session->endpoint = (session->endpoint + 1) % options->endpoints_count;
     wait_for(session, 0);
 }
@@ -208,7 +208,7 @@ static void become_ready(struct tg_webapi_session *session)
     session->due_ms = session->alive_ms + session->options->keepalive_ms;
     if (!session->ready_told) {
         session->fault = (struct tg_rest_verdict){0};
-        session->refusals = 0;
+        session->refusals = session->moved = 0;
         session->counters.connects++;
         tg_info("source", "session_ready",
                 tg_s("endpoint", session->options->endpoints[session->endpoint].authority),

@@ -77,6 +77,7 @@ struct tg_webapi_session {
     int64_t wall_ms, now_ms; /* of the call that is running */
     int endpoint;
     int failures, refusals;
+    int moved;         /* endpoints in a row that were not the main one */
     bool server_asked; /* TIMING: it is TIME_SERVER that is out */
     bool ready_told;
     bool taking; /* bytes are being taken: the wire may not be freed */

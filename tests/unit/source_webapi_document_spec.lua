@@ -1,0 +1,140 @@
+local ffi = require("ffi")
+local cdef = require("support.cdef")
+local C = cdef.library("source", { "source/webapi_document.h", "source/webapi_command.h", "source/webapi_retcode.h" })
+
+jit.off(true, true)
+
+describe("a Web API document", function()
+  local rows
+  local on_row = ffi.cast("tg_webapi_on_row", function(_, text, len)
+    rows[#rows + 1] = ffi.string(text, len)
+  end)
+
+  -- Feeds a document in steps; its rows, whether it is complete, its fields, and the code of a failure.
+  local function read(text, envelope, step, row_max)
+    local doc, fields = ffi.new("struct tg_webapi_document"), ffi.new("struct tg_webapi_fields")
+    doc.row_max, doc.on_row = row_max or 1000, on_row
+    C.tg_webapi_document_begin(doc, envelope, fields)
+    rows = {}
+    local rc = 0
+    for at = 1, #text, step or #text do
+      local piece = text:sub(at, at + (step or #text) - 1)
+      rc = C.tg_webapi_document_feed(doc, piece, #piece)
+      if rc ~= 0 then break end
+    end
+    local got = {}
+    for i = 0, fields.count - 1 do
+      got[ffi.string(fields.text.data + fields.names[i])] = ffi.string(fields.text.data + fields.values[i])
+    end
+    local result = { rc = rc, rows = rows, complete = C.tg_webapi_document_complete(doc), fields = got, listed = doc.listed, single = doc.single }
+    C.tg_webapi_document_fini(doc)
+    C.tg_webapi_fields_fini(fields)
+    return result
+  end
+
+  local ROWS = { '{"Login" : "1",\r\n"Comment" : "a \\"quoted\\" }] \\\\"}', '{"Login" : "2", "ApiData" : [{"x":[1,2]}]}', "{}" }
+
+  it("gives its rows, cut anywhere", function()
+    local text = "[\r\n" .. table.concat(ROWS, ",\r\n") .. "\r\n]\r\n"
+    for step = 1, #text do
+      local got = read(text, false, step)
+      assert.same({ 0, ROWS, true, true }, { got.rc, got.rows, got.complete, got.listed })
+    end
+  end)
+
+  it("is an envelope on REST, whose scalars are fields", function()
+    local text = '{"retcode" : "0 Done", "version_access":1290, "trade" : {"a":[1,"}"]}, "answer" : [' .. table.concat(ROWS, ",") .. '], "last":null}'
+    for step = 1, #text do
+      local got = read(text, true, step)
+      assert.same({ 0, ROWS, true }, { got.rc, got.rows, got.complete })
+      assert.same({ RETCODE = "0 Done", VERSION_ACCESS = "1290", LAST = "null" }, got.fields)
+    end
+  end)
+
+  it("may be one object, or hold nothing", function()
+    assert.same({ { '{"Login":"1"}' }, true, false }, { read('{"Login":"1"}', false).rows, read('{"a":1}', false).single, read("{}", false).listed })
+    local got = read('{"retcode":"0 Done","answer":{"Login":"1"}}', true)
+    assert.same({ { '{"Login":"1"}' }, true, true }, { got.rows, got.complete, got.single })
+    got = read('{"retcode":"13 Not found"}', true)
+    assert.same({ true, false, false }, { got.complete, got.listed, got.single })
+    assert.is_true(read("[]", false).listed)
+    assert.is_true(read('{"answer":[]}', true).listed)
+  end)
+
+  it("is not complete when it is cut off", function()
+    local text = '{"retcode":"0 Done","answer":[{"a":"b"}]}'
+    for len = 0, #text - 1 do
+      assert.is_false(read(text:sub(1, len), true).complete, len)
+    end
+  end)
+
+  it("is refused when it is no such document", function()
+    for _, bad in ipairs({ "<html>", '"x"', "1", "[1]", "[{} {}]", '{"a" 1}', '{"answer":[]}x', "{}{}" }) do
+      local got = read(bad, true)
+      assert.is_true(got.rc == -7 or not got.complete, bad)
+    end
+    assert.equal(-7, read('{"answer":[],"answer":[]}', true).rc)
+  end)
+
+  it("bounds a row", function()
+    local row = '{"a":"' .. ("x"):rep(100) .. '"}'
+    assert.equal(0, read("[" .. row .. "]", false, nil, #row).rc)
+    assert.equal(-3, read("[" .. row .. "]", false, nil, #row - 1).rc)
+    for step = 1, 20 do
+      assert.equal(-3, read("[" .. row .. "]", false, step, #row - 1).rc)
+    end
+    assert.equal(-3, read('{"a":"' .. ("x"):rep(100) .. '"}', true, nil, 50).rc)
+  end)
+end)
+
+describe("the Web API's commands", function()
+  it("all read, and there are no others", function()
+    local known = {
+      AUTH_START = 1, AUTH_ANSWER = 1, TEST_ACCESS = 1, QUIT = 1, TIME_GET = 1, TIME_SERVER = 1, USER_GET = 1, USER_GET_BATCH = 1,
+      USER_ACCOUNT_GET = 1, USER_ACCOUNT_GET_BATCH = 1, POSITION_GET_BATCH = 1, ORDER_GET_BATCH = 1, HISTORY_GET_BATCH = 1,
+      DEAL_GET_BATCH = 1, GROUP_GET = 1, SYMBOL_GET = 1,
+    }
+    local count = tonumber(C.TG_WEBAPI_COMMANDS)
+    for i = 0, count - 1 do
+      local name, path = ffi.string(C.tg_webapi_command_name(i)), ffi.string(C.tg_webapi_command_path(i))
+      assert.equal(1, known[name], name)
+      known[name] = 2
+      assert.equal("/api/" .. name:lower():gsub("_", "/", name:match("^USER_ACCOUNT") and 2 or 1), path)
+    end
+    for name, seen in pairs(known) do
+      assert.equal(2, seen, name)
+    end
+  end)
+
+  it("stand in one file, and nothing else spells a path or a command", function()
+    local pipe = io.popen("grep -lE '/api/|_GET_BATCH\"' core/source/webapi_*.c")
+    assert.equal("core/source/webapi_command.c\n", pipe:read("*a"))
+    pipe:close()
+  end)
+end)
+
+describe("the Web API's return codes", function()
+  local function class(code) return tonumber(C.tg_webapi_classify(code)) end
+
+  it("are read off their text", function()
+    for text, code in pairs({ ["0 Done"] = 0, ["13 Not found"] = 13, ["13"] = 13, [""] = -1, ["x"] = -1, ["12x"] = -1, ["-1"] = -1, ["99999999"] = -1 }) do
+      assert.equal(code, C.tg_webapi_retcode(text), text)
+    end
+  end)
+
+  it("are classified as the facts say", function()
+    local DONE, NO_DATA, RETRY, SLOW, MOVE, REFUSED = 0, 1, 2, 3, 4, 5
+    assert.equal(DONE, class(0))
+    local wanted = { [NO_DATA] = { 1, 13, 5003 }, [SLOW] = { 12, 1018 }, [MOVE] = { 12001 } }
+    wanted[RETRY] = { 2, 7, 9, 10, 11, 14, 15, 16, 1007, 1009, 12003, 12004, 424242 }
+    wanted[REFUSED] = { 3, 8, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1008, 1010, 1011, 1012, 1013, 1019, 1020, 1021, 1022, 1023, 1024, 1025,
+      1026, 1027, 12000, 12002 }
+    for what, codes in pairs(wanted) do
+      for _, code in ipairs(codes) do
+        assert.equal(what, class(code), code)
+      end
+    end
+    assert.equal("INVALID_ACCOUNT", ffi.string(C.tg_webapi_retcode_name(1001)))
+    assert.equal("MT_RETCODE", ffi.string(C.tg_webapi_retcode_name(424242)))
+  end)
+end)
