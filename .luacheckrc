@@ -7,7 +7,7 @@ exclude_files = { "build/**", "**/node_modules/**" }
 -- reaches for `os` or for a misspelt helper is refused here before the gateway refuses it.
 stds.rules = {
   read_globals = {
-    "rule", "option", "envelope", "expect", "nothing", "any", "including", "const", "changes", "positions", "orders",
+    "rule", "option", "envelope", "expect", "nothing", "any", "including", "const", "changes", "positions", "orders", "unless",
     "when",
     "round", "percent", "crossed", "throttle", "pick", "diff", "iso8601", "now", "json", "list", "log", "print",
     "assert", "error", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "tostring", "type", "unpack",

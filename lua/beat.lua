@@ -4,7 +4,7 @@ local ffi = require("ffi")
 local verdict = require("verdict")
 local pcall, type = pcall, type
 local ONLY, SILENT, NO_PAYLOAD, FAULT = verdict.ONLY, verdict.SILENT, verdict.NO_PAYLOAD, verdict.FAULT
-local RESTS, MUTED = verdict.RESTS, verdict.MUTED
+local RESTS, MUTED, NOT_RUN = verdict.RESTS, verdict.MUTED, verdict.NOT_RUN
 
 return function(rt)
   local work, native, view, memory, hold, rules = rt.work, rt.native, rt.view, rt.memory, rt.hold, rt.rules
@@ -157,13 +157,15 @@ return function(rt)
   function beat.walk()
     local i = leash.cursor
     while i < work.count do
-      leash.cursor = i
-      local step = work.steps + i
-      if step.account ~= work.account then
-        if work.load(work, step.account) < 0 then error("no such account", 0) end
-        now, was = nil, nil
+      if work.verdicts[i] == NOT_RUN then -- else C has taken the step itself
+        leash.cursor = i
+        local step = work.steps + i
+        if step.account ~= work.account then
+          if work.load(work, step.account) < 0 then error("no such account", 0) end
+          now, was = nil, nil
+        end
+        work.verdicts[i] = call(rules[step.rule + 1], step.moment)
       end
-      work.verdicts[i] = call(rules[step.rule + 1], step.moment)
       i = i + 1
     end
     leash.cursor = i

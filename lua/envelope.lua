@@ -30,13 +30,13 @@ return function(rt)
     envelope.where = where
   end
 
-  -- A name in this list of a payload's outermost members that is the gateway's, or nil. A payload that
-  -- has a member of its own (envelope's `payload`) may use any name.
-  function envelope.taken(top)
+  -- A name in a shape's outermost object that is the gateway's, or nil. A payload that has a member of its
+  -- own (envelope's `payload`) may use any name.
+  function envelope.taken(tree)
     if envelope.names.payload ~= "" then return nil end
-    for _, name in ipairs(top) do
+    for _, member in ipairs(tree.members) do
       for _, key in ipairs(own) do
-        if name == envelope.names[key] then return name end
+        if member.name == envelope.names[key] then return member.name end
       end
     end
   end

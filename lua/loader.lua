@@ -99,6 +99,12 @@ return function(rt)
         work.place(work, index, which, debug.getinfo(new[name], "S").linedefined)
       end
     end
+    if not new.thinks and not new.every_ms and not new.is_snapshot then
+      if new.watch then work.plain(work, index, -1, new.programs.watch) end
+      for _, moment in ipairs(new.moments) do
+        work.plain(work, index, rule.kinds[moment], new.programs[rule.kinds[moment]])
+      end
+    end
     for _, field in ipairs(new.watch or {}) do
       work.watch(work, index, field)
     end
@@ -125,6 +131,7 @@ return function(rt)
     rule.compile(fallback)
     local kind = rule.kinds.snapshot
     rt.maker = maker
+    rt.live = true
     return maker and maker.index or -1, (maker or fallback).programs[kind] or -1, fallback.programs[kind],
       rt.envelope.names
   end

@@ -19,7 +19,9 @@ return function(rt)
   -- The rule to try: that of the example's own file, which must be able to prove itself alone.
   local function rule_of(new)
     local options = new.spec.options or {}
+    rt.live = false
     local copies, asked = rt.loader.copy(new.file, options)
+    rt.live = true
     for name in pairs(options) do
       if not asked[name] then expect.refuse(new, "options: %s", names.missing("option", name, sorted(asked))) end
     end
@@ -97,6 +99,8 @@ return function(rt)
       if why and not text then why = ("%s (%s)"):format(why, silence(rule, last)) end
       if why then expect.refuse(new, "%s%s", step.prefix, why) end
     end
+    local against = got and rule.schema and rt.schema.differs(rule.schema, got)
+    if against then expect.refuse(new, "%s%s", step.prefix, against) end
     if step.reaches ~= nil then
       if not rule.to then expect.refuse(new, "%sreaches: the rule has no `to`", step.prefix) end
       if not text then expect.refuse(new, "%sreaches: nothing was said (%s)", step.prefix, silence(rule, last)) end

@@ -80,7 +80,7 @@ return function(rt)
   -- are known, because the envelope decides which names are free.
   local function draft(name, spec, where, line, file)
     local new = { name = name, where = where, line = line, file = file }
-    new.programs, new.memories, new.rests, new.spans = {}, {}, {}, {}
+    new.programs, new.trees, new.memories, new.rests, new.spans = {}, {}, {}, {}, {}
     if type(spec) ~= "table" then refuse(new, "a table is expected") end
     check_keys(new, spec)
     if (spec.watch == nil) == (spec.on == nil) then refuse(new, "it needs `watch` or `on`, and not both") end
@@ -104,6 +104,12 @@ return function(rt)
       new.spec = spec.payload
     elseif spec.payload ~= nil then
       refuse(new, "payload is a function or a shape, not a %s", type(spec.payload))
+    end
+    if spec.schema then
+      if new.spec or not (new.payload or spec.detect) then refuse(new, "schema: a shape says itself what it holds") end
+      local good, tree = pcall(rt.schema.read, spec.schema)
+      if not good then refuse(new, "%s", type(tree) == "table" and tree.schema or tree) end
+      new.schema = tree
     end
     new.is_snapshot = new.moments[1] == "snapshot"
     if new.is_snapshot then check_snapshot(new, spec) end
@@ -132,18 +138,22 @@ return function(rt)
     end
   end
 
-  -- Compiles a rule's shape for each of its moments; an error says file and line.
+  -- Compiles a rule's shape for each of its moments; an error says file and line. `trees` keeps what a
+  -- message of each looks like, for whoever describes it (lua/shape.lua).
   function rule.compile(new)
     local function compile(kind)
-      local spec = new.spec or shape.default(kind, new.watched)
-      local good, id = pcall(shape.compile, spec, kind)
+      local good, tree, program = pcall(function()
+        local read = shape.read(new.spec or shape.default(kind, new.watched), kind)
+        return read, rt.program(read)
+      end)
       if not good then
-        if type(id) ~= "table" then error(id, 0) end
-        refuse(new, "%s", id.shape)
+        if type(tree) ~= "table" then error(tree, 0) end
+        refuse(new, "%s", tree.shape)
       end
-      local taken = not new.is_snapshot and rt.envelope.taken(shape.top_names(spec))
+      local taken = not new.is_snapshot and rt.envelope.taken(tree)
       if taken then refuse(new, "payload.%s: that name is the gateway's own", taken) end
-      return id
+      new.trees[kind] = tree
+      return program
     end
     if new.payload then return end
     if new.watch then new.programs.watch = compile("watch") end

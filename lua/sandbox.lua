@@ -17,10 +17,10 @@ local libraries = {
   bit = { "arshift", "band", "bnot", "bor", "bswap", "bxor", "lshift", "rol", "ror", "rshift", "tobit", "tohex" },
 }
 
-local helpers = { "round", "percent", "crossed", "throttle", "pick", "diff", "iso8601", "now", "json", "list" }
+local helpers = { "percent", "crossed", "throttle", "pick", "diff", "iso8601", "now", "json", "list" }
 
 return function(rt)
-  local names, std, shape, native, expect = rt.names, rt.std, rt.shape, rt.native, rt.expect
+  local names, std, words, native, expect = rt.names, rt.std, rt.words, rt.native, rt.expect
   local sandbox = {}
 
   -- Settings of the configuration: { file = { option = value } }; `used` are those that were asked for.
@@ -99,8 +99,8 @@ return function(rt)
     for _, name in ipairs(helpers) do
       env[name] = std[name]
     end
-    for _, name in ipairs({ "const", "changes", "positions", "orders", "when" }) do
-      env[name] = shape[name]
+    for _, name in ipairs({ "const", "changes", "positions", "orders", "when", "unless", "round" }) do
+      env[name] = words[name]
     end
     env.log = file.copied and function() end or std.log_of(file.name)
     env.print = env.log

@@ -1,48 +1,31 @@
--- Shapes: payloads that name fields, compiled to steps that C writes without Lua.
+-- Shapes: payloads that name fields. Here an author's table becomes a tree in which every name is resolved
+-- and every mistake is found; `program` makes of the tree what C writes without Lua, and a schema can be
+-- read off it.
 --
 -- A shape is a list of members, in the order in which they are to stand, or a table of them, which stand
 -- in the order of their names:
 --   { "ticket", { type = "side" }, { price = "price_open" } }        { balance = "balance", equity = "equity" }
--- A member's value is the name of a field, another shape, or one of const, changes, positions, orders, when.
-local codes = { RAW = 0, CLOSE = 1, FIELD = 2, TOLD = 3, WHEN = 4, CHANGES = 5, CHANGE = 6, PLACES = 7, ORDERS = 8 }
-local sources = {
-  NOW = 0, WAS = 1, ABOUT = 2, POSITION = 3, POSITION_WAS = 4, DEAL = 5, EACH = 6, ORDER = 7, ORDER_WAS = 8,
-  EACH_ORDER = 9,
-}
-local MAX_DEPTH = 16
+-- A member's value is the name of a field, another shape, or made by a word of lua/words.lua.
+--
+-- The tree. Each node says what it `is`:
+--   object  members: { { name, value (a node), tests (nil, or a list of them: the member may be missing) }, … }
+--   list    over ("positions" or "orders"), of (a node), tests (nil, or which of them), nullable
+--   field   source (whose, as C has it), entity, field (name, kind, names: as C has it), digits (nil: as the
+--           kind has it), nullable: null is written when it is not known
+--   change  of (a field): an object of old, new and, where the kind has one, diff
+--   changes members like an object's, each a `change` that is there only when it changed
+--   const   json: its text
+--   told    name ("status" or "subject"): a text
+-- A test: { source, field, states }; bit i of `states` is set when state i passes. A name (ENUM) has its index
+-- for a state, a flag (BOOL) 0 not known, 1 false, 2 true, all else 0 not known or not set, 1 known.
+local MAX_DEPTH, MAX_MEMBERS = 16, 2048
+local decimal = { MONEY = true, PERCENT = true, PRICE = true, LEVEL = true, VOLUME = true }
+local never_null = { TEXT = true, ENUM = true, INT = true, ID = true, MAGIC = true, VOLUME = true }
 
 return function(rt)
-  local work, native, names = rt.work, rt.native, rt.names
+  local names, words = rt.names, rt.words
+  local kind_of = words.kind_of
   local shape = {}
-
-  -- Marks. Each is a table of its own kind, so that an author's table is never taken for one.
-  local kinds = {}
-  local function mark(kind, fields)
-    return setmetatable(fields, kinds[kind])
-  end
-  for _, kind in ipairs({ "const", "changes", "positions", "orders", "when" }) do
-    kinds[kind] = { kind = kind, __metatable = false }
-  end
-
-  function shape.const(value)
-    local text, why = native.encode(value, "const")
-    if not text then error(why, 2) end
-    return mark("const", { text = text })
-  end
-
-  function shape.changes(members) return mark("changes", { members = members }) end
-
-  function shape.positions(members) return mark("positions", { members = members }) end
-
-  function shape.orders(members) return mark("orders", { members = members }) end
-
-  -- when("synthetic", value): the member is there only while the field is true. Without a value, its own.
-  function shape.when(flag, value) return mark("when", { flag = flag, value = value == nil and flag or value }) end
-
-  local function kind_of(value)
-    local meta = type(value) == "table" and debug.getmetatable(value)
-    return meta and meta.kind
-  end
 
   -- Where names are looked for in a payload about a moment of this kind; "watch" is none.
   local scopes = {
@@ -50,8 +33,8 @@ return function(rt)
     position = { { "moment", "ABOUT" }, { "position", "POSITION" } },
     deal = { { "moment", "ABOUT" }, { "deal", "DEAL" } },
     order = { { "moment", "ABOUT" }, { "order", "ORDER" } },
-    each = { { "position", "EACH" } },
-    each_order = { { "order", "EACH_ORDER" } },
+    positions = { { "position", "EACH" } },
+    orders = { { "order", "EACH_ORDER" } },
   }
   local scope_of = {
     watch = "account", tick = "account", snapshot = "account", source_status = "account",
@@ -62,28 +45,15 @@ return function(rt)
   local told = { source_status = "status", client_connected = "subject", client_disconnected = "subject" }
   shape.told = told -- moments that are about a word, and what it is called
 
-  local function fail(path, why)
-    error({ shape = ("%s: %s"):format(path, why) }, 0)
+  local function fail(path, text, ...)
+    error({ shape = path .. ": " .. text:format(...) }, 0)
   end
 
-  local compiler = {}
-  compiler.__index = compiler
+  local reader = {}
+  reader.__index = reader
 
-  function compiler:op(code, source, field, text)
-    text = text or ""
-    local at = work.op(work, self.id, codes[code], sources[source or "NOW"], field or 0, text, #text)
-    if at < 0 then fail("payload", "it has more than 4096 steps or 256 KiB of text, or there is no memory") end
-    self.last = at
-    return at
-  end
-
-  -- Gives a step the span of all that were added behind it.
-  function compiler:close(at)
-    work.aim(work, self.id, at, self.last - at)
-  end
-
-  -- A name as source and field. `account.x` and `was.x` reach the account and the position before.
-  function compiler:resolve(name, path)
+  -- A name as a field's node. `account.x` and `was.x` reach the account and what was before.
+  function reader:field(name, path)
     local scope = scopes[self.scope]
     if type(name) == "string" then
       local from, rest = name:match("^(%l+)%.(.+)$")
@@ -95,151 +65,204 @@ return function(rt)
         scope, name = { { "order", "ORDER_WAS" } }, rest
       elseif from == "was" and self.scope == "account" then
         scope, name = { { "account", "WAS" } }, rest
+      elseif from == "was" then
+        fail(path, "%s: only what is watched, position_modified and order_modified have a before", name)
       end
     end
     local looked = {}
     for i, place in ipairs(scope) do
       local field = names.field(place[1], name)
-      if field then return place[2], field end
+      if field then
+        local nullable = not never_null[field.kind]
+        return { is = "field", source = place[2], entity = place[1], field = field, nullable = nullable }
+      end
       looked[i] = place[1]
     end
-    fail(path, names.unknown(looked, name))
+    fail(path, "%s", names.unknown(looked, name))
   end
 
-  function compiler:flag(name, path)
-    local source, field = self:resolve(name, path)
-    if field.kind ~= "BOOL" then fail(path, ('when: "%s" is neither true nor false'):format(name)) end
-    return source, field
+  -- Which states of a field an author's value means: a name, true or false, or a list of names.
+  local function states_of(node, value, path)
+    local field = node.field
+    if field.kind == "BOOL" then
+      if type(value) ~= "boolean" then fail(path, '"%s" is compared with true or false', field.name) end
+      return 2 ^ (value and 2 or 1)
+    elseif field.kind ~= "ENUM" then
+      fail(path, '"%s" is not a name or a flag: it can be known or not, when "%s", and no more', field.name, field.name)
+    end
+    local bits, list = 0, { unpack(field.names) }
+    for _, wanted in ipairs(type(value) == "table" and value or { value }) do
+      local index
+      for i = 0, #field.names do
+        if field.names[i] == wanted then index = i end
+      end
+      if not index then fail(path, "%s: %s", field.name, names.missing("name", wanted, list)) end
+      if bits % 2 ^ (index + 1) < 2 ^ index then bits = bits + 2 ^ index end
+    end
+    if bits == 0 then fail(path, '"%s" is compared with a name or a list of names', field.name) end
+    return bits
   end
 
-  -- The members of a shape in their order: { {name, value}, … }.
-  local function members_of(spec, path)
-    if type(spec) ~= "table" or kind_of(spec) then fail(path, "a shape is a table") end
-    local out, seen = {}, {}
-    local function add(name, value)
-      if type(name) ~= "string" then fail(path, "a member's name is a text") end
-      if seen[name] then fail(path, ('"%s" is named twice'):format(name)) end
-      seen[name] = true
-      out[#out + 1] = { name, value }
+  local function all_states(field)
+    if field.kind == "ENUM" then return 2 ^ (#field.names + 1) - 1 end
+    return field.kind == "BOOL" and 7 or 3
+  end
+
+  -- The tests of a condition: a field's name (a flag: it is true; else: it is known), or a table of names of
+  -- fields and what they must be.
+  function reader:tests(condition, negated, path)
+    local out = {}
+    local function add(node, states)
+      if negated then states = all_states(node.field) - states end
+      out[#out + 1] = { source = node.source, field = node.field, states = states }
     end
-    local function add_named(from, skip)
-      local sorted = {}
-      for key in pairs(from) do
-        if type(key) == "string" then
-          sorted[#sorted + 1] = key
-        elseif not (skip and type(key) == "number" and key >= 1 and key <= skip and key % 1 == 0) then
-          fail(path, "a shape is a list of members or a table of named ones")
-        end
+    if type(condition) == "string" then
+      local node = self:field(condition, path)
+      add(node, node.field.kind == "BOOL" and 4 or all_states(node.field) - 1)
+    elseif type(condition) == "table" and not kind_of(condition) then
+      local keys = {}
+      for key in pairs(condition) do
+        keys[#keys + 1] = key
       end
-      table.sort(sorted)
-      for _, key in ipairs(sorted) do
-        add(key, from[key])
+      table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+      for _, key in ipairs(keys) do
+        local node = self:field(key, path)
+        add(node, states_of(node, condition[key], path))
       end
+      if negated and #out > 1 then fail(path, "unless: one condition at a time") end
     end
-    local n = #spec
-    for i = 1, n do
-      local item = spec[i]
-      if type(item) == "string" then
-        add(item:match("([^.]+)$") or item, item)
-      elseif kind_of(item) == "when" and type(item.value) == "string" then
-        add(item.value, item)
-      elseif type(item) == "table" and not kind_of(item) then
-        add_named(item)
-      else
-        fail(path, ("item %d is neither a field's name nor { name = … }"):format(i))
-      end
-    end
-    add_named(spec, n)
+    if #out == 0 then fail(path, 'a condition is a field\'s name, or a table such as { side = "buy" }') end
     return out
   end
 
-  function compiler:changes(spec, path)
+  local function joined(a, b)
+    if not a then return b end
+    local out = { unpack(a) }
+    for _, test in ipairs(b or {}) do
+      out[#out + 1] = test
+    end
+    return out
+  end
+
+  -- Calls add(name, value, tests) for the members of an author's table, in their order. A list's item may be
+  -- a field's name, a table of named members, or either of them under a condition.
+  function reader:each(spec, path, tests, add)
+    local n = #spec
+    for i = 1, n do
+      self:item(spec[i], i, path, tests, add)
+    end
+    local sorted = {}
+    for key in pairs(spec) do
+      if type(key) == "string" then
+        sorted[#sorted + 1] = key
+      elseif not (type(key) == "number" and key >= 1 and key <= n and key % 1 == 0) then
+        fail(path, "a shape is a list of members or a table of named ones")
+      end
+    end
+    table.sort(sorted)
+    for _, key in ipairs(sorted) do
+      add(key, spec[key], tests)
+    end
+  end
+
+  function reader:item(item, i, path, tests, add)
+    local kind = kind_of(item)
+    if type(item) == "string" then
+      add(item:match("([^.]+)$") or item, item, tests)
+    elseif kind == "round" and type(item.of) == "string" then
+      add(item.of:match("([^.]+)$") or item.of, item, tests)
+    elseif kind == "when" then
+      self:item(item.value, i, path, joined(tests, self:tests(item.condition, item.negated, path)), add)
+    elseif type(item) == "table" and not kind then
+      self:each(item, path, tests, add)
+    else
+      fail(path, "item %d is neither a field's name nor { name = … }", i)
+    end
+  end
+
+  -- The members of a shape: { { name, value, tests }, … }; `read` makes a node of a value.
+  function reader:members(spec, path, read)
+    if type(spec) ~= "table" or debug.getmetatable(spec) then fail(path, "a shape is a plain table") end
+    if self.depth == MAX_DEPTH then fail(path, "nested more than 16 deep, or within itself") end
+    self.depth = self.depth + 1
+    local out, seen = {}, {}
+    self:each(spec, path, nil, function(name, value, tests)
+      if seen[name] then fail(path, '"%s" is named twice', name) end
+      seen[name] = true
+      self.count = self.count + 1
+      if self.count > MAX_MEMBERS then fail("payload", "it has more than %d members", MAX_MEMBERS) end
+      local inner = path .. "." .. name
+      while kind_of(value) == "when" do
+        tests = joined(tests, self:tests(value.condition, value.negated, inner))
+        value = value.value
+      end
+      out[#out + 1] = { name = name, value = read(value, inner), tests = tests }
+    end)
+    self.depth = self.depth - 1
+    return out
+  end
+
+  -- A field at so many decimals.
+  function reader:rounded(mark, path)
+    local node = self:field(mark.of, path)
+    if not decimal[node.field.kind] then fail(path, 'round: "%s" has no decimals', node.field.name) end
+    node.digits = mark.digits
+    return node
+  end
+
+  function reader:changes(spec, path)
     if self.scope ~= "account" and self.kind ~= "position_modified" and self.kind ~= "order_modified" then
       fail(path, "changes: only what is watched, position_modified and order_modified have a before")
     end
-    local at = self:op("CHANGES")
-    local members = members_of(spec, path)
+    local members = self:members(spec, path, function(value, inner)
+      local node = kind_of(value) == "round" and self:rounded(value, inner) or self:field(value, inner)
+      if node.source ~= "NOW" and node.source ~= "POSITION" and node.source ~= "ORDER" then
+        fail(inner, "changes: it has no before")
+      end
+      return { is = "change", of = node }
+    end)
     if #members == 0 then fail(path, "changes: no fields") end
     for _, member in ipairs(members) do
-      local source, field = self:resolve(member[2], path .. "." .. member[1])
-      if source ~= "NOW" and source ~= "POSITION" and source ~= "ORDER" then
-        fail(path, "changes: " .. member[1] .. " has no before")
-      end
-      self:op("CHANGE", source, field.index, native.encode(member[1], "name") .. ":")
+      if member.tests then fail(path .. "." .. member.name, "changes: a change has no condition but itself") end
     end
-    self:close(at)
+    return { is = "changes", members = members }
   end
 
   -- An array over the account's positions or pending orders.
-  function compiler:rows(what, code, each, spec, path)
-    if self.scope:find("^each") then fail(path, what .. " within a list") end
-    local at, scope = self:op(code), self.scope
-    self.scope = each
-    self:object(spec, path)
+  function reader:list(over, mark, path)
+    if self.scope == "positions" or self.scope == "orders" then fail(path, "%s within a list", over) end
+    local scope = self.scope
+    self.scope = over
+    local node = { is = "list", over = over, nullable = over == "orders" }
+    if mark.condition ~= nil then node.tests = self:tests(mark.condition, false, path) end
+    node.of = self:object(mark.members, path)
     self.scope = scope
-    self:close(at)
+    return node
   end
 
-  function compiler:value(value, path)
+  function reader:value(value, path)
     local kind = kind_of(value)
-    if kind == "const" then
-      self:op("RAW", nil, nil, value.text)
-    elseif kind == "changes" then
-      self:changes(value.members, path)
-    elseif kind == "positions" then
-      self:rows("positions", "PLACES", "each", value.members, path)
-    elseif kind == "orders" then
-      self:rows("orders", "ORDERS", "each_order", value.members, path)
-    elseif kind then
-      fail(path, "when cannot stand here")
-    elseif type(value) == "string" and value == told[self.kind] then
-      self:op("TOLD")
-    elseif type(value) == "string" then
-      local source, field = self:resolve(value, path)
-      self:op("FIELD", source, field.index)
-    elseif type(value) == "table" then
-      self:object(value, path)
-    else
-      fail(path, ("a %s is no field; a constant is const(%s)"):format(type(value), tostring(value)))
-    end
+    if kind == "const" then return { is = "const", json = value.text } end
+    if kind == "changes" then return self:changes(value.members, path) end
+    if kind == "round" then return self:rounded(value, path) end
+    if kind then return self:list(kind, value, path) end
+    if type(value) == "string" and value == told[self.kind] then return { is = "told", name = value } end
+    if type(value) == "string" then return self:field(value, path) end
+    if type(value) == "table" then return self:object(value, path) end
+    fail(path, "a %s is no field; a constant is const(%s)", type(value), tostring(value))
   end
 
-  function compiler:object(spec, path)
-    if self.depth == MAX_DEPTH then fail(path, "nested more than 16 deep, or within itself") end
-    self.depth = self.depth + 1
-    self:op("RAW", nil, nil, "{")
-    for _, member in ipairs(members_of(spec, path)) do
-      local name, value, at = member[1], member[2], nil
-      local inner = path .. "." .. name
-      if kind_of(value) == "when" then
-        local source, field = self:flag(value.flag, inner)
-        at = self:op("WHEN", source, field.index)
-        value = value.value
-      end
-      self:op("RAW", nil, nil, native.encode(name, "name") .. ":")
-      self:value(value, inner)
-      if at then self:close(at) end
-    end
-    self:op("CLOSE", nil, nil, "}")
-    self.depth = self.depth - 1
+  function reader:object(spec, path)
+    return {
+      is = "object",
+      members = self:members(spec, path, function(value, inner) return self:value(value, inner) end),
+    }
   end
 
-  -- Compiles a shape for a moment's kind or "watch"; the program's id. Errors are tables { shape = text }.
-  function shape.compile(spec, kind)
-    local id = work.shape(work)
-    if id < 0 then error("not enough memory", 0) end
-    local self = setmetatable({ id = id, kind = kind, scope = scope_of[kind], depth = 0, last = -1 }, compiler)
-    self:object(spec, "payload")
-    return id
-  end
-
-  -- The names that stand in a shape's outermost object.
-  function shape.top_names(spec)
-    local out = {}
-    for i, member in ipairs(members_of(spec, "payload")) do
-      out[i] = member[1]
-    end
-    return out
+  -- The tree of a shape, for a moment's kind or "watch". Errors are tables { shape = text }.
+  function shape.read(spec, kind)
+    local self = setmetatable({ kind = kind, scope = scope_of[kind], depth = 0, count = 0 }, reader)
+    return self:object(spec, "payload")
   end
 
   -- What a rule without a payload says: the watched fields, or the essentials of its moment.

@@ -1,5 +1,6 @@
 -- What became of a step of the beat. The numbers are those of enum tgl_verdict.
 return {
+  NOT_RUN = 0,
   SPOKE = 1,
   ONLY = 2,
   SILENT = 3,

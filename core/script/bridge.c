@@ -33,6 +33,12 @@ static struct tg_rule *rule_at(struct tg_generation *generation, int rule)
     return rule >= 0 && (uint32_t)rule < generation->rules_count ? &generation->rules[rule] : NULL;
 }
 
+static struct tg_shape *shape_at(struct tg_generation *generation, int shape)
+{
+    bool is = shape >= 0 && (uint32_t)shape < generation->shapes_count;
+    return is ? &generation->shapes[shape] : NULL;
+}
+
 static int add_rule(struct tgl_work *work, const char *name, const char *file, const char *path,
                     const char *type, int latest, int filtered, int every_ms)
 {
@@ -53,7 +59,10 @@ static int add_rule(struct tgl_work *work, const char *name, const char *file, c
                              .lane = latest ? TG_LANE_LATEST : TG_LANE_ORDERED,
                              .filtered = filtered,
                              .every_ms = every_ms,
+                             .watch_shape = -1,
                              .timed = every_ms > 0};
+    for (int i = 0; i < TG_ON_KINDS; i++)
+        rule->on_shapes[i] = -1;
     if (!rule->name || !rule->file || !rule->path || !rule->type) return -TG_ENOMEM;
     return (int)generation->rules_count - 1;
 }
@@ -82,6 +91,18 @@ static int add_place(struct tgl_work *work, int rule, int which, int line)
     return 0;
 }
 
+/* The rule is a plain one: what it is woken by (a moment's kind, -1 = a watched field) is told by
+ * this shape and nothing else. */
+static int add_plain(struct tgl_work *work, int rule, int kind, int shape)
+{
+    struct tg_rule *at = rule_at(generation_of(work), rule);
+    if (!at || kind < -1 || kind >= TG_ON_KINDS || !shape_at(generation_of(work), shape))
+        return -TG_EINVAL;
+    *(kind < 0 ? &at->watch_shape : &at->on_shapes[kind]) = shape;
+    at->plain = true;
+    return 0;
+}
+
 static int add_shape(struct tgl_work *work)
 {
     struct tg_generation *generation = generation_of(work);
@@ -96,17 +117,11 @@ static int add_shape(struct tgl_work *work)
     return (int)generation->shapes_count++;
 }
 
-static struct tg_shape *shape_at(struct tg_generation *generation, int shape)
-{
-    bool is = shape >= 0 && (uint32_t)shape < generation->shapes_count;
-    return is ? &generation->shapes[shape] : NULL;
-}
-
-static int add_op(struct tgl_work *work, int shape, int code, int source, int field,
+static int add_op(struct tgl_work *work, int shape, int code, int source, int field, uint32_t arg,
                   const char *text, size_t len)
 {
     struct tg_shape *at = shape_at(generation_of(work), shape);
-    return at ? tg_shape_add(at, code, source, field, text, len) : -TG_EINVAL;
+    return at ? tg_shape_add(at, code, source, field, arg, text, len) : -TG_EINVAL;
 }
 
 static void aim_op(struct tgl_work *work, int shape, int op, int span)
@@ -199,6 +214,7 @@ void tgl_bridge_init(struct tgl_work *work)
     work->watch = add_watch;
     work->on = add_on;
     work->place = add_place;
+    work->plain = add_plain;
     work->shape = add_shape;
     work->op = add_op;
     work->aim = aim_op;

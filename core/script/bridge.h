@@ -59,8 +59,9 @@
         int (*watch)(struct tgl_work *, int rule, int field);                                     \
         int (*on)(struct tgl_work *, int rule, int kind);                                         \
         int (*place)(struct tgl_work *, int rule, int which, int line);                           \
+        int (*plain)(struct tgl_work *, int rule, int kind, int shape);                           \
         int (*shape)(struct tgl_work *);                                                          \
-        int (*op)(struct tgl_work *, int shape, int code, int source, int field,                  \
+        int (*op)(struct tgl_work *, int shape, int code, int source, int field, uint32_t arg,    \
                   const char *text, size_t len);                                                  \
         void (*aim)(struct tgl_work *, int shape, int op, int span);                              \
         int (*speak)(struct tgl_work *, int rule, const char *json, size_t len);                  \

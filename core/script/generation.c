@@ -176,6 +176,7 @@ void tg_generation_free(struct tg_generation *generation)
     tg_buf_fini(&generation->faults.text);
     free(generation->work.tallies);
     free(generation->spare.spoken);
+    free(generation->sorted);
     tg_buf_fini(&generation->spare.text);
     tg_buf_fini(&generation->scratch);
     tg_json_fini(&generation->json);

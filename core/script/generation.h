@@ -38,6 +38,8 @@ struct tg_rule {
     int32_t lines[TGL_PLACES]; /* where its functions stand in the file; 0 = it has none */
     uint64_t watch;            /* bits of account fields */
     uint32_t on;               /* bits of moment kinds */
+    bool plain;                /* its steps are shapes and nothing else: C takes them (run.c) */
+    int watch_shape, on_shapes[TG_ON_KINDS]; /* … these; -1 = none */
     uint64_t file_hash;
     char why[TG_MUTE_REASON], where[80]; /* it is muted */
     bool hollow;                         /* its code was let go to free memory */
@@ -77,6 +79,8 @@ struct tg_run {
     struct tg_buf text;
     uint32_t loaded_spoke; /* events of the account that is loaded */
     double now_ms;         /* when it began */
+    uint32_t plain_count;  /* the first so many in `spoken` are those that C made itself … */
+    uint32_t plain_at; /* … and from here on they are of accounts that Lua has not loaded yet */
     struct tg_run *outer;
 };
 
@@ -127,7 +131,10 @@ struct tg_generation {
     struct tg_json json;
     struct tg_envelope envelope;
     struct tg_snapshot_maker snapshot;
-    struct tg_run spare; /* the memory of finished runs */
+    struct tg_run spare;      /* the memory of finished runs */
+    struct tg_spoken *sorted; /* room to put the events of a run in order */
+    uint32_t sorted_cap;
+    uint64_t walks; /* how often Lua was entered to walk steps */
     int64_t notes_until_ms;
     int notes; /* log lines of rules in this second */
     uint32_t number;

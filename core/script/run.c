@@ -3,6 +3,9 @@
  * Events are queued, not emitted, while Lua runs, so nothing that an event sets off can find a VM
  * in the middle of something.
  *
+ * Rules that are shapes and nothing else are taken by C itself, before Lua is entered for the rest;
+ * then the events are put back into the order of the steps.
+ *
  * When a call is stopped (the leash, or no memory), the walk itself is torn down with it, because
  * the hook spares nobody. That costs nothing: the cursor is in shared memory, the rule that was
  * stopped is muted, its events of this step are taken back, and the walk goes on behind it. */
@@ -17,6 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SAMPLE 64 /* one call in so many is timed, here as in lua/beat.lua */
 
 /* Room for one more step. */
 static struct tgl_step *add_step(struct tg_generation *generation)
@@ -96,6 +101,21 @@ void tg_faults_add(struct tg_faults *faults, uint32_t step, const char *text)
     faults->rows[faults->count++].len = (uint32_t)len;
 }
 
+/* How many events C has made of the account already: they count towards its bound. Accounts are
+ * loaded in the order of their steps. */
+static uint32_t plainly_spoken(const struct tg_generation *generation, struct tg_run *run,
+                               uint32_t index)
+{
+    uint32_t count = 0;
+    for (uint32_t i = run->plain_at; i < run->plain_count; i++) {
+        uint32_t account = generation->steps[run->spoken[i].step].account;
+        if (account < index) run->plain_at = i + 1;
+        if (account > index) break;
+        count += account == index;
+    }
+    return count;
+}
+
 int tg_run_load(struct tg_generation *generation, uint32_t index)
 {
     struct tg_run *run = generation->run;
@@ -118,7 +138,7 @@ int tg_run_load(struct tg_generation *generation, uint32_t index)
     work->slot = account->slot;
     work->birth = (double)account->birth;
     work->stay++;
-    run->loaded_spoke = 0;
+    run->loaded_spoke = plainly_spoken(generation, run, index);
     return 0;
 }
 
@@ -194,6 +214,74 @@ int tg_run_draw(struct tg_generation *generation, const struct tg_shape *shape, 
     return out->len > (size_t)generation->options.payload_bytes ? TGL_TOO_BIG : TGL_SPOKEN;
 }
 
+/* Takes a step of a plain rule: what Lua would do, without Lua. One that is too big is left to it,
+ * and so is the rule from then on: there its faults are counted, and it rests. */
+static bool take_plain(struct tg_generation *generation, uint32_t index)
+{
+    const struct tgl_step *step = &generation->steps[index];
+    struct tgl_work *work = &generation->work;
+    struct tg_rule *rule = &generation->rules[step->rule];
+    struct tgl_tally *tally = &work->tallies[step->rule];
+    int shape = rule->watch_shape;
+    if (step->moment == TGL_STEP_TICK) shape = rule->on_shapes[TG_ON_TICK];
+    if (step->moment == TGL_STEP_TOLD) shape = rule->on_shapes[work->told_kind];
+    if (work->account != step->account) (void)tg_run_load(generation, step->account);
+    if (step->moment >= 0) {
+        const struct tg_account *account = tg_run_account(generation);
+        shape = rule->on_shapes[account->moments[step->moment].kind];
+    }
+    work->leash->cursor = index;
+    bool timed = (uint64_t)tally->calls % SAMPLE == 0;
+    double began = timed ? work->nanoseconds() : 0;
+    int result = tg_run_draw(generation, &generation->shapes[shape], step->moment, NULL);
+    if (result == TGL_TOO_BIG) {
+        rule->plain = false;
+        return false;
+    }
+    if (result == TGL_SPOKEN)
+        result = tg_run_speak(generation, step->rule, work->text, (size_t)work->text_len);
+    generation->verdicts[index] = result == TGL_SPOKEN  ? TGL_SPOKE
+                                  : result == TGL_EMPTY ? TGL_NO_PAYLOAD
+                                                        : TGL_OVER_BOUND;
+    tally->calls++;
+    if (timed) tally->nanoseconds += (work->nanoseconds() - began) * SAMPLE;
+    return true;
+}
+
+/* Takes the steps of plain rules; how many are left for Lua. */
+static uint32_t walk_plain(struct tg_generation *generation)
+{
+    struct tg_run *run = generation->run;
+    uint32_t left = 0;
+    generation->work.account = UINT32_MAX;
+    for (uint32_t i = 0; i < generation->steps_count; i++) {
+        const struct tg_rule *rule = &generation->rules[generation->steps[i].rule];
+        if (!rule->plain || !take_plain(generation, i)) left++;
+    }
+    run->plain_count = run->count;
+    return left;
+}
+
+/* Puts the events in the order of their steps: those that C made stand before those of Lua, and
+ * each kind is in order. */
+static void sort_spoken(struct tg_generation *generation, struct tg_run *run)
+{
+    uint32_t a = 0, b = run->plain_count, n = 0;
+    if (!b || b == run->count) return;
+    if (generation->sorted_cap < run->count) {
+        struct tg_spoken *sorted = realloc(generation->sorted, run->cap * sizeof *sorted);
+        if (!sorted) return; /* all are told, though a poll's events may stand in another order */
+        generation->sorted = sorted;
+        generation->sorted_cap = run->cap;
+    }
+    while (n < run->count) {
+        bool first =
+            b == run->count || (a < run->plain_count && run->spoken[a].step < run->spoken[b].step);
+        generation->sorted[n++] = run->spoken[first ? a++ : b++];
+    }
+    memcpy(run->spoken, generation->sorted, n * sizeof *run->spoken);
+}
+
 static int beat(lua_State *L)
 {
     const struct tg_generation *generation = lua_touserdata(L, 1);
@@ -236,7 +324,10 @@ static void judge(struct tg_generation *generation, const struct tg_leash_report
     } else {
         tg_generation_mute(generation, rule, err->text, "");
     }
-    if (guilty == rule) word->cursor = cursor + 1;
+    if (guilty == rule)
+        word->cursor = cursor + 1;
+    else
+        generation->verdicts[cursor] = TGL_NOT_RUN;
 }
 
 static void walk(struct tg_generation *generation)
@@ -247,6 +338,7 @@ static void walk(struct tg_generation *generation)
     work->steps = generation->steps;
     work->verdicts = generation->verdicts;
     work->count = generation->steps_count;
+    if (!walk_plain(generation)) return;
     work->account = UINT32_MAX;
     work->leash->cursor = 0;
     generation->pinched_step = UINT32_MAX;
@@ -257,6 +349,7 @@ static void walk(struct tg_generation *generation)
         generation->vm.refused = false;
         tg_leash_enter(generation->vm.L, generation->options.budget_ms,
                        generation->options.interpreted);
+        generation->walks++;
         int rc = tg_vm_call(&generation->vm, beat, generation, &err);
         tg_leash_leave(&report);
         if (!rc) break;
@@ -283,6 +376,7 @@ void tg_run_end(struct tg_generation *generation, struct tg_run *run)
 {
     uint64_t speaking = generation->speaking;
     if (generation->steps_count) walk(generation);
+    sort_spoken(generation, run);
     if (generation->trace) tg_trace_run(generation->trace, generation, run);
     generation->work.told = NULL;
     generation->work.account = UINT32_MAX;
@@ -309,7 +403,7 @@ void tg_run_end(struct tg_generation *generation, struct tg_run *run)
     generation->speaking = speaking;
     generation->work.now_ms = run->now_ms; /* not that of a run within this one */
     generation->run = run->outer;
-    run->count = 0;
+    run->count = run->plain_count = 0;
     tg_buf_clear(&run->text);
     if (generation->spare.cap || generation->spare.text.cap) {
         free(generation->spare.spoken);

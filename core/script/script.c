@@ -254,6 +254,7 @@ void tg_script_status(const struct tg_script *script, struct tg_script_status *o
     memcpy(out->version, generation->version, sizeof out->version);
     out->loaded_wall_ms = generation->loaded_wall_ms;
     out->memory_used = generation->vm.used;
+    out->walks = generation->walks;
     out->rules = generation->rules_count;
 }
 

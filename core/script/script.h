@@ -220,6 +220,7 @@ struct tg_script_status {
     uint64_t reloads_ok, reloads_failed;
     char last_error[512]; /* of the last load; "" when it went well */
     bool preemption;      /* runaway rules are stopped with the JIT on */
+    uint64_t walks;       /* how often Lua was entered to run rules; plain shapes need none of it */
     int64_t memory_used, memory_cap;
     uint32_t rules, classes;
     enum tg_origin origin;

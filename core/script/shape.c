@@ -30,8 +30,8 @@ const struct tg_entity *tg_shape_entity(int source)
     }
 }
 
-int tg_shape_add(struct tg_shape *shape, int code, int source, int field, const char *text,
-                 size_t len)
+int tg_shape_add(struct tg_shape *shape, int code, int source, int field, uint32_t arg,
+                 const char *text, size_t len)
 {
     const struct tg_entity *entity = tg_shape_entity(source);
     if (code < 0 || code >= TG_SHAPE_CODES || !entity || field < 0 || field >= entity->count)
@@ -50,6 +50,7 @@ int tg_shape_add(struct tg_shape *shape, int code, int source, int field, const 
     shape->ops[shape->count] = (struct tg_shape_op){.code = (uint8_t)code,
                                                     .source = (uint8_t)source,
                                                     .field = (int16_t)field,
+                                                    .arg = arg,
                                                     .text = (uint32_t)at,
                                                     .len = (uint32_t)len};
     return (int)shape->count++;
@@ -92,36 +93,78 @@ static const void *record_of(const struct pen *pen, int source)
     }
 }
 
+/* The decimals at which a step writes its field. */
+static int digits_of(const struct tg_shape_op *op, const struct tg_entity *entity,
+                     const struct tg_field *field, const void *record)
+{
+    return op->arg ? (int)op->arg - 1 : tg_field_digits(entity, field, record);
+}
+
 static void write_field(struct pen *pen, const struct tg_shape_op *op, int source)
 {
     const struct tg_entity *entity = tg_shape_entity(source);
+    const struct tg_field *field = &entity->fields[op->field];
     const void *record = record_of(pen, source);
-    if (record)
-        tg_field_write(pen->out, entity, &entity->fields[op->field], record,
-                       pen->scene->ids_as_text);
-    else
+    if (!record) {
         tg_json_text(pen->out, NULL);
+    } else if (op->arg) {
+        double value = tg_field_number(field, record);
+        if (field->kind == TG_KIND_LEVEL && value == 0) value = NAN;
+        tg_json_decimal(pen->out, value, (int)op->arg - 1);
+    } else {
+        tg_field_write(pen->out, entity, field, record, pen->scene->ids_as_text);
+    }
 }
 
-static bool is_true(const struct pen *pen, const struct tg_shape_op *op)
+/* An ENUM's state is the index of its name; a BOOL's is 0 not known, 1 false, 2 true; of all others
+ * it is 0 not known or not set, 1 known. */
+static int state_of(const struct tg_field *field, const void *record)
+{
+    double value = tg_field_number(field, record);
+    const char *at = (const char *)record + field->offset;
+    int32_t number;
+    switch (field->kind) {
+    case TG_KIND_TEXT: return *at != '\0';
+    case TG_KIND_ENUM: memcpy(&number, at, sizeof number); return number & 31;
+    case TG_KIND_BOOL: return value < 0 ? 0 : value > 0 ? 2 : 1;
+    case TG_KIND_OFFSET: return !isnan(value) && value > INT32_MIN;
+    case TG_KIND_ID:
+    case TG_KIND_MAGIC:
+    case TG_KIND_TIME:
+    case TG_KIND_LEVEL: return !isnan(value) && value != 0;
+    default: return !isnan(value);
+    }
+}
+
+static bool passes(const struct pen *pen, const struct tg_shape_op *op)
 {
     const struct tg_entity *entity = tg_shape_entity(op->source);
     const void *record = record_of(pen, op->source);
-    return record && tg_field_number(&entity->fields[op->field], record) > 0;
+    return op->arg >> (record ? state_of(&entity->fields[op->field], record) : 0) & 1;
 }
 
 /* `diff` at the decimals that are shown, so that old + diff is new on the client's side too. Ids
  * and times have none: a difference of tickets means nothing. */
-static void write_diff(struct pen *pen, const struct tg_field *field)
+static void write_diff(struct pen *pen, const struct tg_shape_op *op)
 {
     const struct tg_shape_scene *scene = pen->scene;
+    const struct tg_field *field = &tg_account_entity.fields[op->field];
     double old = tg_field_number(field, scene->was), new = tg_field_number(field, scene->now);
     if (field->kind < TG_KIND_MONEY && field->kind != TG_KIND_INT) return;
     if (field->kind == TG_KIND_OFFSET) return;
     if (isnan(old) || isnan(new)) return;
-    int digits = tg_field_digits(&tg_account_entity, field, scene->now);
+    int digits = digits_of(op, &tg_account_entity, field, scene->now);
     tg_json_key(pen->out, "diff");
     tg_json_decimal(pen->out, tg_round(new, digits) - tg_round(old, digits), digits);
+}
+
+/* Whether a field that changed still differs at the decimals that the step writes. */
+static bool shows(const struct pen *pen, const struct tg_shape_op *op, int before)
+{
+    const void *old = record_of(pen, before), *new = record_of(pen, op->source);
+    const struct tg_field *field = &tg_shape_entity(op->source)->fields[op->field];
+    if (!op->arg || !old || !new) return true;
+    return !tg_same(tg_field_number(field, old), tg_field_number(field, new), (int)op->arg - 1);
 }
 
 static bool write_change(struct pen *pen, const struct tg_shape_op *op)
@@ -129,17 +172,17 @@ static bool write_change(struct pen *pen, const struct tg_shape_op *op)
     const struct tg_shape_scene *scene = pen->scene;
     bool account = op->source == TG_SHAPE_NOW;
     uint64_t changed = account ? scene->changed : scene->moment ? scene->moment->changed : 0;
-    if (!(changed & (UINT64_C(1) << op->field))) return false;
+    int before = account                        ? TG_SHAPE_WAS
+                 : op->source == TG_SHAPE_ORDER ? TG_SHAPE_ORDER_WAS
+                                                : TG_SHAPE_POSITION_WAS;
+    if (!(changed & (UINT64_C(1) << op->field)) || !shows(pen, op, before)) return false;
     tg_json_raw(pen->out, pen->shape->text.data + op->text, op->len);
     tg_json_open(pen->out, '{');
     tg_json_key(pen->out, "old");
-    write_field(pen, op,
-                account                        ? TG_SHAPE_WAS
-                : op->source == TG_SHAPE_ORDER ? TG_SHAPE_ORDER_WAS
-                                               : TG_SHAPE_POSITION_WAS);
+    write_field(pen, op, before);
     tg_json_key(pen->out, "new");
     write_field(pen, op, op->source);
-    if (account) write_diff(pen, &tg_account_entity.fields[op->field]);
+    if (account) write_diff(pen, op);
     tg_json_close(pen->out, '}');
     return true;
 }
@@ -181,7 +224,7 @@ static void write_ops(struct pen *pen, uint32_t from, uint32_t to)
         case TG_SHAPE_FIELD: write_field(pen, op, op->source); break;
         case TG_SHAPE_TOLD: tg_json_text(pen->out, pen->scene->told); break;
         case TG_SHAPE_WHEN:
-            if (!is_true(pen, op)) i += op->span;
+            if (!passes(pen, op)) i += op->span;
             break;
         case TG_SHAPE_CHANGES:
             write_changes(pen, i + 1, i + 1 + op->span);

@@ -25,11 +25,11 @@ enum tg_shape_source {
 };
 
 enum tg_shape_code {
-    TG_SHAPE_RAW,     /* JSON text, a comma before it where one belongs */
-    TG_SHAPE_CLOSE,   /* a closing bracket */
-    TG_SHAPE_FIELD,   /* a field's value */
-    TG_SHAPE_TOLD,    /* the status or subject that a moment is about */
-    TG_SHAPE_WHEN,    /* skips `span` steps unless the BOOL field is true */
+    TG_SHAPE_RAW,   /* JSON text, a comma before it where one belongs */
+    TG_SHAPE_CLOSE, /* a closing bracket */
+    TG_SHAPE_FIELD, /* a field's value; `arg`: its decimals plus one, 0 = as the field has them */
+    TG_SHAPE_TOLD,  /* the status or subject that a moment is about */
+    TG_SHAPE_WHEN,  /* skips `span` steps unless bit s of `arg` is set, s being the field's state */
     TG_SHAPE_CHANGES, /* an object of the next `span` steps; nothing is said when none changed */
     TG_SHAPE_CHANGE,  /* within it: `text` is the member, the field's old and new values */
     TG_SHAPE_PLACES,  /* an array: the next `span` steps for each position */
@@ -40,7 +40,7 @@ enum tg_shape_code {
 struct tg_shape_op {
     uint8_t code, source;
     int16_t field;
-    uint32_t span;
+    uint32_t span, arg;
     uint32_t text, len; /* in the shape's text */
 };
 
@@ -70,8 +70,8 @@ const struct tg_entity *tg_shape_entity(int source);
 #define TG_SHAPE_TEXT 262144 /* bytes of names and constants */
 
 /* Adds a step; its index, or -TG_EINVAL (no such code, source or field), -TG_ELIMIT, -TG_ENOMEM. */
-int tg_shape_add(struct tg_shape *shape, int code, int source, int field, const char *text,
-                 size_t len);
+int tg_shape_add(struct tg_shape *shape, int code, int source, int field, uint32_t arg,
+                 const char *text, size_t len);
 
 /* Appends the JSON to `out`, which must be empty. 0, -TG_EAGAIN when a CHANGES has none (`out` is
  * then of no use), -TG_ENOMEM. */
