@@ -15,9 +15,7 @@ return function(rt)
     text = text or ""
     local at = work.op(work, self.id, codes[code], sources[node and node.source or "NOW"],
       node and node.field.index or 0, arg or 0, text, #text)
-    if at < 0 then
-      error({ shape = "payload: it has more than 4096 steps or 256 KiB of text, or there is no memory" }, 0)
-    end
+    if at < 0 then error({ shape = "payload: " .. rt.shape.too_big }, 0) end
     self.last = at
     return at
   end

@@ -18,14 +18,14 @@
 --   told    name ("status" or "subject"): a text
 -- A test: { source, field, states }; bit i of `states` is set when state i passes. A name (ENUM) has its index
 -- for a state, a flag (BOOL) 0 not known, 1 false, 2 true, all else 0 not known or not set, 1 known.
-local MAX_DEPTH, MAX_MEMBERS = 16, 2048
+local MAX_DEPTH, MAX_MEMBERS = 16, 2048 -- a member is two steps at least
 local decimal = { MONEY = true, PERCENT = true, PRICE = true, LEVEL = true, VOLUME = true }
 local never_null = { TEXT = true, ENUM = true, INT = true, ID = true, MAGIC = true, VOLUME = true }
 
 return function(rt)
   local names, words = rt.names, rt.words
   local kind_of = words.kind_of
-  local shape = {}
+  local shape = { too_big = "it has more than 4096 steps or 256 KiB of text, or there is no memory" }
 
   -- Where names are looked for in a payload about a moment of this kind; "watch" is none.
   local scopes = {
@@ -190,7 +190,7 @@ return function(rt)
       if seen[name] then fail(path, '"%s" is named twice', name) end
       seen[name] = true
       self.count = self.count + 1
-      if self.count > MAX_MEMBERS then fail("payload", "it has more than %d members", MAX_MEMBERS) end
+      if self.count > MAX_MEMBERS then fail("payload", "%s", shape.too_big) end
       local inner = path .. "." .. name
       while kind_of(value) == "when" do
         tests = joined(tests, self:tests(value.condition, value.negated, inner))
