@@ -41,7 +41,8 @@ no_memory:
 
 void tg_buf_add(struct tg_buf *buf, const void *bytes, size_t len)
 {
-    if (tg_buf_reserve(buf, len)) return;
+    /* Messages are written in pieces of a few bytes: as a rule there is room. */
+    if ((buf->failed || buf->cap - buf->len <= len) && tg_buf_reserve(buf, len)) return;
     if (len) memcpy(buf->data + buf->len, bytes, len);
     buf->len += len;
     buf->data[buf->len] = '\0';
@@ -54,7 +55,9 @@ void tg_buf_puts(struct tg_buf *buf, const char *text)
 
 void tg_buf_putc(struct tg_buf *buf, char byte)
 {
-    tg_buf_add(buf, &byte, 1);
+    if ((buf->failed || buf->cap - buf->len <= 1) && tg_buf_reserve(buf, 1)) return;
+    buf->data[buf->len++] = byte;
+    buf->data[buf->len] = '\0';
 }
 
 void tg_buf_printf(struct tg_buf *buf, const char *format, ...)

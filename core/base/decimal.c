@@ -3,6 +3,7 @@
 #include "base/decimal.h"
 
 #include <math.h>
+#include <string.h>
 
 static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
 
@@ -42,19 +43,18 @@ double tg_round(double value, int digits)
 
 int tg_decimal_write(char out[TG_DECIMAL_SIZE], int64_t scaled, int digits)
 {
-    char reversed[TG_DECIMAL_SIZE];
-    int n = 0, len = 0;
+    char text[TG_DECIMAL_SIZE], *at = text + sizeof text;
     uint64_t size = scaled < 0 ? 0 - (uint64_t)scaled : (uint64_t)scaled;
     digits = clamp(digits);
     for (int i = 0; i < digits; i++, size /= 10)
-        reversed[n++] = (char)('0' + size % 10);
-    if (digits) reversed[n++] = '.';
+        *--at = (char)('0' + size % 10);
+    if (digits) *--at = '.';
     do {
-        reversed[n++] = (char)('0' + size % 10);
+        *--at = (char)('0' + size % 10);
     } while (size /= 10);
-    if (scaled < 0) out[len++] = '-';
-    while (n)
-        out[len++] = reversed[--n];
+    if (scaled < 0) *--at = '-';
+    int len = (int)(text + sizeof text - at);
+    memcpy(out, at, (size_t)len);
     return len;
 }
 

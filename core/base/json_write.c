@@ -8,17 +8,29 @@
 #include <math.h>
 #include <string.h>
 
-static void comma(struct tg_buf *out)
+/* Makes room for a comma and `more` bytes, and puts the comma where one belongs. False: no memory.
+ */
+static inline bool comma(struct tg_buf *out, size_t more)
 {
-    if (!out->len) return;
+    if ((out->failed || out->cap - out->len <= more + 1) && tg_buf_reserve(out, more + 1))
+        return false;
+    if (!out->len) return true;
     char last = out->data[out->len - 1];
-    if (last != '{' && last != '[' && last != ':') tg_buf_putc(out, ',');
+    if (last != '{' && last != '[' && last != ':') out->data[out->len++] = ',';
+    return true;
+}
+
+/* Into room that is there. */
+static inline void put(struct tg_buf *out, const char *bytes, size_t len)
+{
+    memcpy(out->data + out->len, bytes, len);
+    out->len += len;
+    out->data[out->len] = '\0';
 }
 
 void tg_json_open(struct tg_buf *out, char bracket)
 {
-    comma(out);
-    tg_buf_putc(out, bracket);
+    if (comma(out, 1)) put(out, &bracket, 1);
 }
 
 void tg_json_close(struct tg_buf *out, char bracket)
@@ -40,15 +52,24 @@ static size_t good_sequence(const char *text, size_t left)
     return 0;
 }
 
+/* Bytes that stand for themselves in a string. */
+static size_t plain_run(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && (unsigned char)text[n] >= 0x20 && (unsigned char)text[n] < 0x7f &&
+           text[n] != '"' && text[n] != '\\')
+        n++;
+    return n;
+}
+
 void tg_json_string(struct tg_buf *out, const char *text, size_t len)
 {
-    comma(out);
-    tg_buf_putc(out, '"');
-    for (size_t i = 0; i < len;) {
-        size_t run = i;
-        while (run < len && (unsigned char)text[run] >= 0x20 && (unsigned char)text[run] < 0x7f &&
-               text[run] != '"' && text[run] != '\\')
-            run++;
+    size_t plain = plain_run(text, len);
+    if (!comma(out, plain + 2)) return;
+    out->data[out->len++] = '"';
+    put(out, text, plain);
+    for (size_t i = plain; i < len;) {
+        size_t run = i + plain_run(text + i, len - i);
         tg_buf_add(out, text + i, run - i);
         if ((i = run) >= len) break;
         unsigned char c = (unsigned char)text[i];
@@ -79,30 +100,29 @@ void tg_json_text(struct tg_buf *out, const char *text)
 
 void tg_json_i64(struct tg_buf *out, int64_t value)
 {
-    char digits[TG_DECIMAL_SIZE];
-    comma(out);
-    tg_buf_add(out, digits, (size_t)tg_decimal_write(digits, value, 0));
+    if (!comma(out, TG_DECIMAL_SIZE)) return;
+    out->len += (size_t)tg_decimal_write(out->data + out->len, value, 0);
+    out->data[out->len] = '\0';
 }
 
 void tg_json_u64(struct tg_buf *out, uint64_t value)
 {
     if (value <= INT64_MAX) {
         tg_json_i64(out, (int64_t)value);
-    } else {
-        comma(out);
+    } else if (comma(out, 0)) {
         tg_buf_printf(out, "%llu", (unsigned long long)value);
     }
 }
 
 void tg_json_decimal(struct tg_buf *out, double value, int digits)
 {
-    char text[TG_DECIMAL_SIZE];
     if (!tg_scalable(value, digits)) { /* null, or a number too large to have decimals */
         tg_json_double(out, value);
         return;
     }
-    comma(out);
-    tg_buf_add(out, text, (size_t)tg_decimal_write(text, tg_scaled(value, digits), digits));
+    if (!comma(out, TG_DECIMAL_SIZE)) return;
+    out->len += (size_t)tg_decimal_write(out->data + out->len, tg_scaled(value, digits), digits);
+    out->data[out->len] = '\0';
 }
 
 void tg_json_double(struct tg_buf *out, double value)
@@ -120,8 +140,7 @@ void tg_json_double(struct tg_buf *out, double value)
         (void)snprintf(text, sizeof text, "%.*g", precision, value);
         if (strtod(text, NULL) == value) break;
     }
-    comma(out);
-    tg_buf_puts(out, text);
+    if (comma(out, strlen(text))) put(out, text, strlen(text));
 }
 
 void tg_json_bool(struct tg_buf *out, bool value)
@@ -131,6 +150,5 @@ void tg_json_bool(struct tg_buf *out, bool value)
 
 void tg_json_raw(struct tg_buf *out, const char *json, size_t len)
 {
-    comma(out);
-    tg_buf_add(out, json, len);
+    if (comma(out, len)) put(out, json, len);
 }

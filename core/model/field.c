@@ -209,15 +209,19 @@ static void write_volume(struct tg_buf *out, double lots)
 static void write_id(struct tg_buf *out, const struct tg_field *field, const void *record,
                      bool as_text)
 {
+    int64_t value = as_i64(field, record);
     char digits[24];
-    if (field->kind == TG_KIND_ID)
-        (void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)as_i64(field, record));
-    else
-        (void)snprintf(digits, sizeof digits, "%lld", (long long)as_i64(field, record));
-    if (as_text)
+    if (as_text) {
+        if (field->kind == TG_KIND_ID)
+            (void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
+        else
+            (void)snprintf(digits, sizeof digits, "%lld", (long long)value);
         tg_json_string(out, digits, strlen(digits));
-    else
-        tg_json_raw(out, digits, strlen(digits));
+    } else if (field->kind == TG_KIND_ID) {
+        tg_json_u64(out, (uint64_t)value);
+    } else {
+        tg_json_i64(out, value);
+    }
 }
 
 /* The name at an index; the first, "unknown", for one that the list does not have. */

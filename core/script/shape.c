@@ -63,6 +63,9 @@ void tg_shape_fini(struct tg_shape *shape)
     *shape = (struct tg_shape){0};
 }
 
+/* A member's name that needs no escaping. */
+#define KEY(out, text) tg_json_raw(out, text, sizeof(text) - 1)
+
 /* One writing in progress. */
 struct pen {
     const struct tg_shape *shape;
@@ -154,7 +157,7 @@ static void write_diff(struct pen *pen, const struct tg_shape_op *op)
     if (field->kind == TG_KIND_OFFSET) return;
     if (isnan(old) || isnan(new)) return;
     int digits = digits_of(op, &tg_account_entity, field, scene->now);
-    tg_json_key(pen->out, "diff");
+    KEY(pen->out, "\"diff\":");
     tg_json_decimal(pen->out, tg_round(new, digits) - tg_round(old, digits), digits);
 }
 
@@ -178,9 +181,9 @@ static bool write_change(struct pen *pen, const struct tg_shape_op *op)
     if (!(changed & (UINT64_C(1) << op->field)) || !shows(pen, op, before)) return false;
     tg_json_raw(pen->out, pen->shape->text.data + op->text, op->len);
     tg_json_open(pen->out, '{');
-    tg_json_key(pen->out, "old");
+    KEY(pen->out, "\"old\":");
     write_field(pen, op, before);
-    tg_json_key(pen->out, "new");
+    KEY(pen->out, "\"new\":");
     write_field(pen, op, op->source);
     if (account) write_diff(pen, op);
     tg_json_close(pen->out, '}');
