@@ -34,6 +34,7 @@ return function(native)
   rt.matches = require("matches")(rt)
   rt.scene = require("scene")(rt)
   local proof = require("proof")(rt)
+  local described = require("described")(rt)
   rt.bounded.lock()
 
   return {
@@ -48,5 +49,6 @@ return function(native)
     restore = carry.restore,
     heaviest = weigh.heaviest,
     drop = weigh.drop,
+    describe = described.describe,
   }
 end

@@ -10,6 +10,13 @@ return function(rt)
     where = nil, -- file and line of the declaration
   }
 
+  -- The gateway's own messages: where theirs and events' types stand in the same member, an event of such a
+  -- type could not be told from one of them.
+  envelope.own_messages = {
+    connected = true, snapshot = true, status = true, error = true, pong = true, token_expiring = true,
+    authenticated = true, events = true, going_away = true,
+  }
+
   -- `envelope { type = "event", payload = "data" }`, once in a set.
   function envelope.declare(spec, where)
     if type(spec) ~= "table" then error("envelope: a table is expected", 3) end

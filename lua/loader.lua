@@ -117,6 +117,10 @@ return function(rt)
   function loader.finish()
     local maker
     for _, new in ipairs(rt.rules) do
+      if not new.is_snapshot and rt.envelope.names.type == "type" and rt.envelope.own_messages[new.type] then
+        error(('%s: rule "%s": type "%s" is that of a message of the gateway\'s own: give it another `type`'):format(
+          new.where, new.name, new.type), 0)
+      end
       rule.compile(new)
       enlist(new)
       if new.is_snapshot then
@@ -135,6 +139,9 @@ return function(rt)
     return maker and maker.index or -1, (maker or fallback).programs[kind] or -1, fallback.programs[kind],
       rt.envelope.names
   end
+
+  -- The built-in snapshot rule, for sets that have none.
+  function loader.fallback() return fallback end
 
   return loader
 end

@@ -30,6 +30,7 @@ static const struct route {
     {"POST", "/admin/rules/{name}/mute", tg_admin_rule_mute, {NULL}},
     {"POST", "/admin/rules/{name}/unmute", tg_admin_rule_unmute, {NULL}},
     {"GET", "/admin/accounts/{name}/explain", tg_admin_explain, {NULL}},
+    {"GET", "/admin/schema", tg_admin_schema, {NULL}},
 };
 #define ROUTES (sizeof routes / sizeof *routes)
 
@@ -66,9 +67,11 @@ static void methods_of(const char *path, char *out, size_t size)
     }
 }
 
-static void put(struct tg_admin_call *call, int status, const char *allow, struct tg_buf *body)
+static void put(struct tg_admin_call *call, int status, const char *allow, const char *type,
+                struct tg_buf *body)
 {
     tg_conn_answer(call->conn, &(struct tg_answer){.status = body->failed ? 503 : status,
+                                                   .content_type = type,
                                                    .body = body->data,
                                                    .len = body->len,
                                                    .allow = allow,
@@ -78,7 +81,12 @@ static void put(struct tg_admin_call *call, int status, const char *allow, struc
 
 void tg_admin_answer(struct tg_admin_call *call, struct tg_buf *body)
 {
-    put(call, 200, NULL, body);
+    put(call, 200, NULL, NULL, body);
+}
+
+void tg_admin_answer_text(struct tg_admin_call *call, struct tg_buf *body)
+{
+    put(call, 200, NULL, "text/plain; charset=utf-8", body);
 }
 
 static void refuse(struct tg_admin_call *call, int status, const char *code, const char *allow,
@@ -90,7 +98,7 @@ static void refuse(struct tg_admin_call *call, int status, const char *code, con
             tg_s("path", call->request->path), tg_s("address", call->request->address),
             tg_s("reason", text));
     tg_answer_error(&body, code, text, 0, call->reference);
-    put(call, status, allow, &body);
+    put(call, status, allow, NULL, &body);
 }
 
 void tg_admin_refuse(struct tg_admin_call *call, int status, const char *code, const char *format,

@@ -28,6 +28,9 @@ void tg_admin_request(struct tg_gateway *gateway, struct tg_conn *conn,
 /* Answers with a JSON object; takes the buffer. */
 void tg_admin_answer(struct tg_admin_call *call, struct tg_buf *body);
 
+/* Answers with plain text; takes the buffer. */
+void tg_admin_answer_text(struct tg_admin_call *call, struct tg_buf *body);
+
 /* Answers with the protocol's error object. `code` in capitals; the text says what to do. */
 void tg_admin_refuse(struct tg_admin_call *call, int status, const char *code, const char *format,
                      ...) __attribute__((format(printf, 4, 5)));
@@ -51,6 +54,9 @@ void tg_admin_candidate_report(struct tg_admin_call *call);
 void tg_admin_candidate_start(struct tg_admin_call *call);
 void tg_admin_candidate_promote(struct tg_admin_call *call);
 void tg_admin_candidate_drop(struct tg_admin_call *call);
+
+/* admin_schema.c */
+void tg_admin_schema(struct tg_admin_call *call);
 
 /* admin_rules.c */
 void tg_admin_rules_list(struct tg_admin_call *call);

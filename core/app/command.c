@@ -12,8 +12,8 @@
 #include <string.h>
 
 static const struct tg_command *const commands[] = {
-    &tg_command_serve,   &tg_command_check,  &tg_command_token,   &tg_command_tail,
-    &tg_command_explain, &tg_command_replay, &tg_command_version,
+    &tg_command_serve,   &tg_command_check,  &tg_command_token,  &tg_command_tail,
+    &tg_command_explain, &tg_command_schema, &tg_command_replay, &tg_command_version,
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 

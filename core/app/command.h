@@ -24,7 +24,7 @@ struct tg_command {
 };
 
 extern const struct tg_command tg_command_serve, tg_command_check, tg_command_token,
-    tg_command_tail, tg_command_explain, tg_command_replay, tg_command_version;
+    tg_command_tail, tg_command_explain, tg_command_schema, tg_command_replay, tg_command_version;
 
 /* Runs what the command line says; gives the exit code. */
 int tg_command_main(int argc, char **argv);

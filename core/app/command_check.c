@@ -1,7 +1,6 @@
 /* Everything a start or a reload would refuse, told without a gateway: for a deployment's pipeline
  * and for an editor. All parts are looked at even when one fails. */
 #include "app/command.h"
-#include "app/config_reader.h"
 #include "app/setup.h"
 
 #include <stdio.h>

@@ -36,7 +36,7 @@ static int boot(lua_State *L)
         {"permit", &generation->entries.permit},     {"forget", &generation->entries.forget},
         {"snapshot", &generation->entries.snapshot}, {"save", &generation->entries.save},
         {"restore", &generation->entries.restore},   {"heaviest", &generation->entries.heaviest},
-        {"drop", &generation->entries.drop},
+        {"drop", &generation->entries.drop},         {"describe", &generation->entries.describe},
     };
     lua_getglobal(L, "require");
     lua_pushliteral(L, "boot");

@@ -93,7 +93,8 @@ struct tg_snapshot_maker {
 
 /* Functions of lua/boot.lua, by registry reference. */
 struct tg_entries {
-    int load, finish, prove, beat, permit, forget, snapshot, save, restore, heaviest, drop;
+    int load, finish, prove, beat, permit, forget, snapshot, save, restore, heaviest, drop,
+        describe;
 };
 
 /* What a generation is for: who is told of its faults, and how. */

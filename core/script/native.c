@@ -57,6 +57,7 @@ static void push_field(lua_State *L, const struct tg_field *field)
     set_text(L, "kind", kinds[field->kind]);
     set_number(L, "offset", field->offset);
     set_number(L, "size", field->size);
+    set_text(L, "doc", field->doc);
     if (!field->names) return;
     lua_newtable(L);
     for (int i = 0; field->names[i]; i++) {
@@ -199,5 +200,6 @@ void tg_native_push(lua_State *L, struct tg_generation *generation)
     set_number(L, "ids_as_text", generation->options.ids_as_text);
     set_number(L, "rest_after_faults", generation->options.rest_after_faults);
     set_number(L, "rest_ms", generation->options.rest_seconds * 1000.0);
+    set_text(L, "version", TIDEGATE_VERSION);
     if (generation->options.settings) set_text(L, "settings", generation->options.settings);
 }

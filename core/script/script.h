@@ -212,6 +212,21 @@ struct tg_script_rollback {
     bool automatic;
 };
 
+/* What to describe. */
+struct tg_description {
+    const char *format;  /* "json-schema", "asyncapi" or "typescript" */
+    const char *against; /* a JSON Schema document of another set, or NULL: compare with it */
+    size_t against_len;
+};
+
+/* Appends what the messages of the running set look like; with `against`, what the clients of that
+ * other set would notice, a line each. `undeclared` (may be NULL) gets a line for each rule whose
+ * payload is not known. The number of breaking changes (0 without `against`), or -TG_EINVAL with a
+ * sentence (no such format, no such document), -TG_ENOTFOUND (nothing is loaded), -TG_ENOMEM. Never
+ * call it from inside `emit`. */
+int tg_script_describe(struct tg_script *script, const struct tg_description *asked,
+                       struct tg_buf *out, struct tg_buf *undeclared, struct tg_err *err);
+
 struct tg_script_status {
     uint32_t generation; /* 0 before the first load; rises by one with each swap */
     char name[64];       /* of the rule set: the folder's name, or "default" */

@@ -49,7 +49,7 @@ describe("the command line", function()
     local code, out, err = run("--help")
     assert.equal(0, code)
     assert.equal("", err)
-    for _, name in ipairs({ "serve", "check", "token", "tail", "explain", "replay", "version" }) do
+    for _, name in ipairs({ "serve", "check", "token", "tail", "explain", "schema", "replay", "version" }) do
       assert.is_truthy(out:find("\n  " .. name .. " ", 1, true), name)
     end
     code, out, err = run()
@@ -59,7 +59,7 @@ describe("the command line", function()
   end)
 
   it("has help for each command, whose options are all real", function()
-    for _, name in ipairs({ "serve", "check", "token", "tail", "explain", "replay", "version" }) do
+    for _, name in ipairs({ "serve", "check", "token", "tail", "explain", "schema", "replay", "version" }) do
       local code, out, err = run(name, "--help")
       assert.equal(0, code)
       assert.equal("", err)

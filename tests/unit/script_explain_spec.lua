@@ -20,7 +20,7 @@ return {
     to = function(client) return client.claims.role == "risk" end,
     payload = { "ticket" },
   },
-  rule "status" { on = "source_status" },
+  rule "source" { on = "source_status" },
 }
 ]]
 
