@@ -12,7 +12,7 @@ local libraries = {
     "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod", "frexp", "huge",
     "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "sin", "sinh", "sqrt", "tan", "tanh",
   },
-  string = { "byte", "char", "format", "len", "lower", "reverse", "sub", "upper" },
+  string = { "byte", "char", "len", "lower", "reverse", "sub", "upper" },
   table = {}, -- all of it is bounded's
   bit = { "arshift", "band", "bnot", "bor", "bswap", "bxor", "lshift", "rol", "ror", "rshift", "tobit", "tohex" },
 }
@@ -83,6 +83,7 @@ return function(rt)
     for _, name in ipairs(allowed) do
       env[name] = _G[name]
     end
+    env.tostring = rt.bounded.tostring
     for library, members in pairs(libraries) do
       env[library] = {}
       for _, name in ipairs(members) do
