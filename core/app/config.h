@@ -24,7 +24,7 @@ struct tg_config_header {
 /* Where accounts come from: `source`, which is called "main", or a member of `sources`. */
 struct tg_config_source {
     char *name;
-    char *driver; /* "http", "mt5_webapi", "sim" */
+    char *driver; /* "http", "mt5_webapi", "sim", "replay" */
     int interval_ms, timeout_ms, concurrency;
     int64_t max_body_bytes, max_stale_ms;
     char *url, *ca_file;
@@ -50,6 +50,12 @@ struct tg_config_source {
         int accounts, outage_every_s, outage_for_s, latency_ms;
         double events_per_minute;
     } sim;
+    struct {
+        char **paths;
+        int paths_count;
+        double speed;
+        bool loop;
+    } replay;
 };
 
 /* Every string is owned by the config; NULL where a key may be absent and was. */

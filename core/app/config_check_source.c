@@ -148,6 +148,14 @@ static void check_sim(struct visit *visit)
               "this does nothing without outage_every_seconds");
 }
 
+static void check_replay(struct visit *visit)
+{
+    struct tg_config_reader *reader = visit->reader;
+    if (!visit->source->replay.paths_count &&
+        !tg_config_is_given(reader, key(visit, "replay.path")))
+        FAULT(key(visit, "replay.path"), "this is required with the driver \"replay\" and missing");
+}
+
 static void check_source(struct visit *visit)
 {
     struct tg_config_reader *reader = visit->reader;
@@ -156,6 +164,7 @@ static void check_source(struct visit *visit)
     if (strcmp(source->driver, "http") == 0) check_http(visit);
     if (strcmp(source->driver, "mt5_webapi") == 0) check_webapi(visit);
     if (strcmp(source->driver, "sim") == 0) check_sim(visit);
+    if (strcmp(source->driver, "replay") == 0) check_replay(visit);
     if (source->refused_first_ms > source->refused_max_ms) {
         const char *path = key(visit, "refused_first_ms");
         FAULT(path, "this is more than %.*s.refused_max_ms (%d)", (int)visit->mark, path,

@@ -3,6 +3,7 @@
  * its name in `driver`, and no check of its own. */
 #include "app/config.h"
 #include "app/config_rows.h"
+#include "app/replay_source.h"
 #include "source/source.h"
 
 #define ROWS_OF struct tg_config_source
@@ -42,13 +43,24 @@ static const struct tg_config_field sim_fields[] = {
     TEXT("utc_offset", webapi.utc_offset, "auto", WEBAPI)
 /* clang-format on */
 
+static const struct tg_config_field replay_fields[] = {
+    {.name = "path",
+     .kind = TG_CONFIG_PATHS,
+     AT(replay.paths),
+     COUNT(replay.paths_count),
+     .min = 1,
+     .max = 4096},
+    NUMBER("speed", replay.speed, TG_REPLAY_SPEED_MIN, TG_REPLAY_SPEED_MAX, "1"),
+    BOOL("loop", replay.loop, "false"),
+    END,
+};
+
 const struct tg_config_field tg_config_source_fields[] = {
     {.name = "driver",
      .kind = TG_CONFIG_CHOICE,
      AT(driver),
      .initial = "http",
-     CHOICES("http", "mt5_webapi", "sim"),
-     LATER("replay")},
+     CHOICES("http", "mt5_webapi", "sim", "replay")},
     TEXT("url", url, NULL, ONLY("http mt5_webapi")),
     INT("interval_ms", interval_ms, 100, 3600000, "1000"),
     INT("timeout_ms", timeout_ms, 50, 600000, "2000", ONLY("http mt5_webapi")),
@@ -74,6 +86,7 @@ const struct tg_config_field tg_config_source_fields[] = {
     INT("suspect_polls", suspect_polls, 1, 100, "3"),
     WEBAPI_ROWS,
     SECTION("sim", sim_fields, ONLY("sim")),
+    SECTION("replay", replay_fields, ONLY("replay")),
     NOT_YET("map"),
     END,
 };

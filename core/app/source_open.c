@@ -1,6 +1,8 @@
 /* One row a driver: its name, and how it is made of its keys. */
 #include "app/source_open.h"
 
+#include "app/replay_source.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +88,19 @@ static int open_webapi(uv_loop_t *loop, const struct tg_clock *clock,
     return rc;
 }
 
+static int open_replay(uv_loop_t *loop, const struct tg_clock *clock,
+                       const struct tg_config_source *config, struct tg_source **out,
+                       struct tg_err *err)
+{
+    const struct tg_replay_source_options options = {
+        .paths = (const char *const *)config->replay.paths,
+        .paths_count = config->replay.paths_count,
+        .speed = config->replay.speed,
+        .loop = config->replay.loop,
+    };
+    return tg_replay_source_open(loop, clock, &options, out, err);
+}
+
 static const struct {
     const char *name;
     int (*open)(uv_loop_t *loop, const struct tg_clock *clock,
@@ -94,6 +109,7 @@ static const struct {
     {"http", open_http},
     {"mt5_webapi", open_webapi},
     {"sim", open_sim},
+    {"replay", open_replay},
 };
 
 int tg_source_open(uv_loop_t *loop, const struct tg_clock *clock,

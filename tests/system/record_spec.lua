@@ -323,6 +323,59 @@ describe("a recording", function()
       assert.is_true(#out > 100 and #out < #all)
     end)
 
+    it("is a source, too: its accounts exist, and tell what it tells", function()
+      local _, out = replay("--json", "--account", "demo-1", "--rules", "default", "day")
+      local wanted = {}
+      local function key_of(message)
+        local ticket = message.position_id or (message.position or {}).position_id
+        return ticket and message.type:find("^position_") and
+                 ("%s %d %s"):format(message.type, ticket, message.reason or json.encode(message.changes) or "")
+      end
+      for _, line in ipairs((decoded(out))) do
+        local key = key_of(line.message)
+        if key then wanted[key] = (wanted[key] or 0) + 1 end
+      end
+      local gateway = gateway_of.start({
+        source = { driver = "replay", replay = { path = folder .. "/day" }, interval_ms = 100, retry_first_ms = 50 },
+        accounts = { always = { "demo-1" } },
+      })
+      local stranger = gateway:get("/api/account/demo-99/snapshot", { Authorization = "Bearer " .. gateway:token() })
+      assert.is_true(stranger.status >= 400, stranger.status)
+      local client = assert(gateway:connect("demo-1"))
+      local snapshot = assert(client:wait_type("snapshot", 3000))
+      assert.equal("Demo 1", snapshot.account.name)
+      local told, away = 0, false
+      local deadline = loop.now() + 6000
+      while loop.now() < deadline do
+        local message = client:next_json(200)
+        local key = message and key_of(message)
+        away = away or (message and message.type == "status" and message.status ~= "live")
+        if key then
+          assert.is_truthy(wanted[key] and wanted[key] > 0, key)
+          wanted[key] = wanted[key] - 1
+          told = told + 1
+        end
+      end
+      assert.is_true(told >= 5, told)
+      assert.is_true(away) -- the outage of the recorded source
+      client:close()
+      assert.equal(0, gateway:stop())
+    end)
+
+    it("that cannot be read is no source", function()
+      write("empty.lua", [[return { source = { driver = "replay", replay = { path = "nowhere" } },
+        listen = { address = "127.0.0.1", port = 0 }, admin = { enabled = false },
+        auth = { keys = { { algorithm = "HS256", secret = ("k"):rep(32) } } } }]])
+      local code, _, err = run("serve", "--config", "empty.lua")
+      assert.equal(3, code)
+      assert.matches("source main: [^\n]*nowhere: No such file or directory", err)
+      write("missing.lua", [[return { source = { driver = "replay" },
+        auth = { keys = { { algorithm = "HS256", secret = ("k"):rep(32) } } } }]])
+      code, _, err = run("check", "--config", "missing.lua")
+      assert.equal(1, code)
+      assert.matches('source.replay.path: this is required with the driver "replay" and missing', err, 1, true)
+    end)
+
     it("holds no token and is readable by its owner alone", function()
       for _, path in ipairs(files_of(folder .. "/day")) do
         assert.matches("^%-rw%-%-%-%-%-%-%-", io.popen("ls -l " .. path):read("*l"))
