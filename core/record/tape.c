@@ -284,6 +284,12 @@ static int read_part(struct tg_bytes *in, const struct tg_layout_entity *entity,
     return in->bad ? -TG_EINVAL : 0;
 }
 
+/* Whether a time can have been told by a clock; arithmetic on any other may overflow. */
+static bool is_time(int64_t ms)
+{
+    return ms > -(INT64_C(1) << 48) && ms < INT64_C(1) << 48; /* about nine thousand years */
+}
+
 /* Brings what is known of an account to the poll that stands here, and gives out a copy of it. */
 static int read_records(struct tg_tape *tape, struct known *known, struct tg_note *note)
 {
@@ -303,6 +309,7 @@ static int read_records(struct tg_tape *tape, struct known *known, struct tg_not
     note->records = out;
     records->source_time_ms =
         (int64_t)((uint64_t)records->source_time_ms + (uint64_t)tg_unzigzag(tg_varint_get(in)));
+    if (!is_time(records->source_time_ms)) return -TG_EINVAL;
     tg_records_clear(out);
     out->source_time_ms = records->source_time_ms;
     if (flags & 2) {
@@ -376,7 +383,9 @@ int tg_tape_next(struct tg_tape *tape, struct tg_note *note, struct tg_err *err)
     *note = (struct tg_note){.kind = (int)tg_bytes_byte(in)};
     note->wall_ms = tape->wall_ms = later(tape->wall_ms, tg_varint_get(in));
     note->mono_ms = tape->mono_ms = later(tape->mono_ms, tg_varint_get(in));
-    if (note->kind <= TG_NOTE_RESTART || note->kind >= TG_NOTE_KINDS) in->bad = true;
+    if (note->kind <= TG_NOTE_RESTART || note->kind >= TG_NOTE_KINDS || !is_time(note->wall_ms) ||
+        !is_time(note->mono_ms))
+        in->bad = true;
     if (note->kind != TG_NOTE_TURN && note->kind != TG_NOTE_TICK && !in->bad)
         known = read_account(tape, &rc);
     if (known) {
