@@ -320,15 +320,24 @@ describe("gateway.lua", function()
       end)
     end
 
-    it("drivers and algorithms", function()
-      local why = refused('source = { driver = "replay" },' .. KEYS)
-      assert.is_truthy(why:find('source.driver: "replay" is not supported in this version', 1, true), why)
-      why = refused('auth = { keys = { { algorithm = "RS256", secret = "x" } } },' .. BASE)
+    it("algorithms", function()
+      local why = refused('auth = { keys = { { algorithm = "RS256", secret = "x" } } },' .. BASE)
       assert.is_truthy(why:find('auth.keys[1].algorithm: "RS256" is not supported in this version', 1, true), why)
     end)
   end)
 
   describe("checks that keys agree", function()
+    it("about recordings", function()
+      assert.is_truthy(refused('source = { driver = "replay" },' .. KEYS):find(
+        'source.replay.path: this is required with the driver "replay" and missing', 1, true))
+      assert.is_truthy(refused('source = { driver = "sim", replay = { path = "x" } },' .. KEYS):find(
+        'source.replay: this belongs to the driver "replay", and source.driver is "sim"', 1, true))
+      assert.is_truthy(refused("record = { flush_seconds = 1 }," .. BASE .. KEYS):find(
+        "record.path: this is required in record and missing", 1, true))
+      assert.is_truthy(refused('record = { path = "x", file_mb = 600 },' .. BASE .. KEYS):find(
+        "record.total_mb: expected at least twice record.file_mb (600)", 1, true))
+    end)
+
     it("about the source", function()
       assert.is_truthy(refused(KEYS):find("source.url: this is required", 1, true))
       local function source(text) return refused(KEYS .. "source = {" .. text .. "}") end
