@@ -98,7 +98,8 @@ struct tg_config {
         int paths_count;
         char *options; /* JSON: {"file": {"option": value}}; NULL: none */
         bool reload, jit;
-        int budget_ms, memory_mb, events_per_tick, payload_bytes, rest_after_faults, rest_seconds;
+        int budget_ms, memory_mb, events_per_tick, bytes_per_tick, payload_bytes, rest_after_faults,
+            rest_seconds;
         int explain_mb, explain_seconds;
         char **candidate, *candidate_root;
         int candidate_count, candidate_ms_per_second;

@@ -75,6 +75,14 @@ static void check_accounts(struct tg_config_reader *reader)
     tg_buf_fini(&path);
 }
 
+static void check_rules(struct tg_config_reader *reader)
+{
+    const struct tg_config *c = reader->config;
+    if (c->rules.payload_bytes > c->rules.bytes_per_tick)
+        FAULT("rules.payload_bytes", "%d are more than rules.bytes_per_tick (%d) lets out",
+              c->rules.payload_bytes, c->rules.bytes_per_tick);
+}
+
 static void check_auth(struct tg_config_reader *reader)
 {
     struct tg_config *c = reader->config;
@@ -129,6 +137,7 @@ void tg_config_check(struct tg_config_reader *reader)
     check_listeners(reader);
     tg_config_check_sources(reader);
     check_accounts(reader);
+    check_rules(reader);
     check_auth(reader);
     check_clients(reader);
     check_record(reader);

@@ -112,6 +112,7 @@ static const struct tg_config_field rules_fields[] = {
     INT("budget_ms", rules.budget_ms, 1, 1000, "20"),
     INT("memory_mb", rules.memory_mb, 4, 4096, "64"),
     INT("events_per_tick", rules.events_per_tick, 1, 100000, "256"),
+    INT("bytes_per_tick", rules.bytes_per_tick, 1024, 67108864, "1048576"),
     INT("payload_bytes", rules.payload_bytes, 256, 16777216, "65536"),
     INT("rest_after_faults", rules.rest_after_faults, 1, 1000, "5"),
     INT("rest_seconds", rules.rest_seconds, 1, DAY_S, "60"),

@@ -78,6 +78,7 @@ struct tg_run {
     uint32_t count, cap;
     struct tg_buf text;
     uint32_t loaded_spoke; /* events of the account that is loaded */
+    size_t loaded_bytes;   /* of these */
     double now_ms;         /* when it began */
     uint32_t plain_count;  /* the first so many in `spoken` are those that C made itself … */
     uint32_t plain_at; /* … and from here on they are of accounts that Lua has not loaded yet */

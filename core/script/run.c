@@ -6,6 +6,9 @@
  * Rules that are shapes and nothing else are taken by C itself, before Lua is entered for the rest;
  * then the events are put back into the order of the steps.
  *
+ * A run takes a few accounts at a time and emits what they said before it goes on, so that what is
+ * said and not yet sent is bounded however many accounts there are and whatever the rules say.
+ *
  * When a call is stopped (the leash, or no memory), the walk itself is torn down with it, because
  * the hook spares nobody. That costs nothing: the cursor is in shared memory, the rule that was
  * stopped is muted, its events of this step are taken back, and the walk goes on behind it. */
@@ -21,7 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE 64 /* one call in so many is timed, here as in lua/beat.lua */
+#define ACCOUNTS 128 /* of one walk; with rules.bytes_per_tick it bounds what waits to be sent */
+#define SAMPLE 64    /* one call in so many is timed, here as in lua/beat.lua */
 
 /* Room for one more step. */
 static struct tgl_step *add_step(struct tg_generation *generation)
@@ -101,19 +105,20 @@ void tg_faults_add(struct tg_faults *faults, uint32_t step, const char *text)
     faults->rows[faults->count++].len = (uint32_t)len;
 }
 
-/* How many events C has made of the account already: they count towards its bound. Accounts are
- * loaded in the order of their steps. */
-static uint32_t plainly_spoken(const struct tg_generation *generation, struct tg_run *run,
-                               uint32_t index)
+/* The events that C has made of the account already count towards its bounds. Accounts are loaded
+ * in the order of their steps. */
+static void count_plain(const struct tg_generation *generation, struct tg_run *run, uint32_t index)
 {
-    uint32_t count = 0;
+    run->loaded_spoke = 0;
+    run->loaded_bytes = 0;
     for (uint32_t i = run->plain_at; i < run->plain_count; i++) {
         uint32_t account = generation->steps[run->spoken[i].step].account;
         if (account < index) run->plain_at = i + 1;
         if (account > index) break;
-        count += account == index;
+        if (account != index) continue;
+        run->loaded_spoke++;
+        run->loaded_bytes += run->spoken[i].len;
     }
-    return count;
 }
 
 int tg_run_load(struct tg_generation *generation, uint32_t index)
@@ -138,7 +143,7 @@ int tg_run_load(struct tg_generation *generation, uint32_t index)
     work->slot = account->slot;
     work->birth = (double)account->birth;
     work->stay++;
-    run->loaded_spoke = plainly_spoken(generation, run, index);
+    count_plain(generation, run, index);
     return 0;
 }
 
@@ -155,7 +160,12 @@ int tg_run_speak(struct tg_generation *generation, uint32_t rule, const char *js
     struct tg_account *account = tg_run_account(generation);
     if (!account) return TGL_DROPPED;
     if (len > (size_t)generation->options.payload_bytes) return TGL_TOO_BIG;
-    if (run->loaded_spoke >= (uint32_t)generation->options.events_per_tick) goto dropped;
+    const struct tg_script_options *options = &generation->options;
+    const char *bound = "rules.events_per_tick";
+    if (run->loaded_spoke >= (uint32_t)options->events_per_tick) goto dropped;
+    bound = "rules.bytes_per_tick";
+    if (run->loaded_bytes + len > (size_t)options->bytes_per_tick) goto dropped;
+    bound = "memory";
     if (run->count == run->cap) {
         uint32_t cap = run->cap ? run->cap * 2 : 64;
         struct tg_spoken *spoken = realloc(run->spoken, cap * sizeof *spoken);
@@ -172,13 +182,14 @@ int tg_run_speak(struct tg_generation *generation, uint32_t rule, const char *js
     uint32_t step = generation->work.leash->cursor;
     run->spoken[run->count++] = (struct tg_spoken){account, rule, step, at, len, 0};
     run->loaded_spoke++;
+    run->loaded_bytes += len;
     generation->work.tallies[rule].events++;
     return TGL_SPOKEN;
 dropped:
     generation->work.tallies[rule].dropped++;
     if (generation->role == TG_ROLE_LIVE)
         tg_warn("rules", "event_dropped", tg_s("rule", generation->rules[rule].name),
-                tg_s("account", account->id), tg_i("bound", generation->options.events_per_tick));
+                tg_s("account", account->id), tg_s("bound", bound));
     return TGL_DROPPED;
 }
 
@@ -295,7 +306,9 @@ static void take_back(struct tg_run *run, uint32_t step)
 {
     while (run->count && run->spoken[run->count - 1].step == step) {
         run->text.len = run->spoken[--run->count].text;
-        if (run->loaded_spoke) run->loaded_spoke--;
+        if (!run->loaded_spoke) continue;
+        run->loaded_spoke--;
+        run->loaded_bytes -= run->spoken[run->count].len;
     }
 }
 
@@ -416,10 +429,13 @@ void tg_run_all(struct tg_generation *generation, struct tg_account *const *acco
                 uint32_t count)
 {
     struct tg_run run;
-    tg_run_begin(generation, &run, accounts, count);
-    for (uint32_t i = 0; i < count; i++)
-        select_account(generation, accounts[i], i, (int64_t)generation->work.now_ms);
-    tg_run_end(generation, &run);
+    for (uint32_t from = 0; from < count; from += ACCOUNTS) {
+        uint32_t some = count - from < ACCOUNTS ? count - from : ACCOUNTS;
+        tg_run_begin(generation, &run, accounts + from, some);
+        for (uint32_t i = 0; i < some; i++)
+            select_account(generation, run.accounts[i], i, (int64_t)generation->work.now_ms);
+        tg_run_end(generation, &run);
+    }
 }
 
 void tg_run_due(struct tg_generation *generation, struct tg_account *account)

@@ -44,6 +44,7 @@ struct tg_script_options {
     int budget_ms;        /* one call of a rule */
     int64_t memory_bytes; /* the VM's cap */
     int events_per_tick;  /* per account */
+    int bytes_per_tick;   /* of these events together */
     int payload_bytes;
     int rest_after_faults; /* faults in a row of one rule on one account … */
     int rest_seconds;      /* … and how long it rests there */

@@ -180,7 +180,7 @@ static void write_because(struct tg_buf *out, const struct tg_trace_role *role, 
     case TGL_MUTED: tg_buf_puts(&text, "it is muted until its file changes"); break;
     case TGL_OVER_BOUND:
         tg_buf_puts(&text, "over the bound of events for one account and poll "
-                           "(rules.events_per_tick)");
+                           "(rules.events_per_tick, rules.bytes_per_tick)");
         break;
     case TGL_STOPPED:
         tg_buf_puts(&text, "it was stopped: it ran too long, or the rules' memory was used up");

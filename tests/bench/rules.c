@@ -175,6 +175,7 @@ static struct tg_script *engine(const char *path, bool interpreted)
         .budget_ms = 1000,
         .memory_bytes = INT64_C(512) << 20,
         .events_per_tick = 256,
+        .bytes_per_tick = 1 << 20,
         .payload_bytes = 65536,
         .rest_after_faults = 5,
         .rest_seconds = 60,

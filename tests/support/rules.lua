@@ -77,6 +77,7 @@ function rules.engine(paths, with)
   options.budget_ms = with.budget_ms or 20
   options.memory_bytes = with.memory_bytes or 64 * 1024 * 1024
   options.events_per_tick = with.events_per_tick or 256
+  options.bytes_per_tick = with.bytes_per_tick or 1048576
   options.payload_bytes = with.payload_bytes or 65536
   options.rest_after_faults, options.rest_seconds = 5, 60
   options.ids_as_text = with.ids_as_text or false

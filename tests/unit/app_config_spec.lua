@@ -406,6 +406,12 @@ describe("gateway.lua", function()
       works('admin = { port = 0 }, listen = { address = "127.0.0.1", port = 0 }')
     end)
 
+    it("about rules", function()
+      local why = refused(BASE .. KEYS .. "rules = { payload_bytes = 65536, bytes_per_tick = 65535 }")
+      assert.is_truthy(why:find("rules.payload_bytes: 65536 are more than rules.bytes_per_tick (65535) lets out", 1, true), why)
+      works("rules = { payload_bytes = 65536, bytes_per_tick = 65536 }")
+    end)
+
     it("about accounts and clients", function()
       wrong('accounts = { always = { "a b" } }', 'accounts.always[1]: "a b" is no account id')
       wrong('accounts = { always = { "a", "a" } }', 'accounts.always[2]: "a" stands in the list already')

@@ -156,6 +156,44 @@ describe("a hostile rule", function()
     assert.equal(1, engine:rule("good").dropped)
   end)
 
+  it("cannot flood: the bytes of an account's events in a poll are bounded", function()
+    engine:free()
+    engine = rules.engine({ folder.path }, { bytes_per_tick = 2500 })
+    folder:write("a.lua", [[
+      rule "open" { on = "position_opened", payload = function() return { text = ("x"):rep(1000) } end }
+      rule "small" { on = "position_opened", payload = function() return { s = 1 } end }
+    ]])
+    assert(engine:load())
+    local moment = { kind = "TG_MOMENT_POSITION_OPENED", position = rules.position() }
+    local events
+    local log = rules.logged(function() events = engine:run(account:poll({}, { moment, moment, moment })) end)
+    local bytes = 0
+    for _, event in ipairs(events) do
+      bytes = bytes + #event.payload
+    end
+    assert.equal(5, #events)
+    assert.is_true(bytes <= 2500)
+    assert.equal(1, engine:rule("open").dropped)
+    assert.equal(0, engine:rule("small").dropped)
+    assert.truthy(log:find('"bound":"rules.bytes_per_tick"', 1, true), log)
+  end)
+
+  it("is asked for all accounts, however many are polled at once", function()
+    local all = {}
+    for i = 1, 400 do
+      all[i] = rules.account("many-" .. i):poll({ balance = i })
+    end
+    folder:write("a.lua", 'rule "n" { watch = { "balance" }, payload = function(now) return { b = now.balance } end }')
+    assert(engine:load())
+    local seen = {}
+    for _, event in ipairs(engine:run(unpack(all))) do
+      if event.type == "n" then seen[event.account] = event.payload end
+    end
+    for i = 1, 400 do
+      assert.equal(('{"b":%d}'):format(i), seen["many-" .. i])
+    end
+  end)
+
   it("has its log lines bounded", function()
     folder:write("a.lua", 'return rule "bad" { watch = { "balance" }, detect = function() for i = 1, 1000 do '
       .. 'log("line", i, nil, {}) end end }')
