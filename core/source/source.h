@@ -149,8 +149,8 @@ struct tg_webapi_source_options {
     int single_requests;          /* requests for one account alone, of one kind, in a batch */
     bool orders;                  /* read pending orders */
     int gather_ms;                /* a batch waits so long for more polls */
-    int timeout_ms;               /* of one request */
-    int poll_timeout_ms;          /* a poll that has waited so long for its batch has failed */
+    int timeout_ms;               /* for an answer to begin, and between any two of its bytes */
+    int poll_timeout_ms;          /* for a whole answer, and for a poll to wait for its batch */
     int keepalive_s, deals_overlap_s, metadata_refresh_s, dormant_refresh_s;
     int64_t row_bytes, answer_bytes;
     int refused_first_ms, refused_max_ms;

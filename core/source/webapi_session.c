@@ -356,12 +356,22 @@ void tg_webapi_session_opened(struct tg_webapi_session *session, int64_t now_ms)
         begin_auth(session);
 }
 
+/* A long answer may take its time as long as it moves, but not for ever. */
+static void wait_on(struct tg_webapi_session *session)
+{
+    const struct tg_webapi_session_options *options = session->options;
+    int64_t still = session->now_ms + options->request_ms;
+    int64_t last = session->asked_ms + options->answer_ms;
+    session->due_ms = still < last ? still : last;
+}
+
 void tg_webapi_session_bytes(struct tg_webapi_session *session, const char *bytes, size_t len,
                              int64_t now_ms, int64_t wall_ms)
 {
     session->now_ms = now_ms;
     session->wall_ms = wall_ms;
     if (!session->wire) return;
+    if (session->state == TG_WEBAPI_ASKING) wait_on(session);
     session->taking = true;
     int rc = tg_webapi_wire_take(session->wire, bytes, len);
     session->taking = false;
@@ -439,7 +449,8 @@ int tg_webapi_session_ask(struct tg_webapi_session *session,
     int rc = send_request(session, request);
     if (rc) return rc;
     session->state = TG_WEBAPI_ASKING;
-    session->due_ms = now_ms + session->options->request_ms;
+    session->asked_ms = now_ms;
+    wait_on(session);
     return 0;
 }
 

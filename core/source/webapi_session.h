@@ -43,7 +43,8 @@ struct tg_webapi_session_options {
     bool crypt; /* raw only */
     size_t row_max;
     int64_t answer_max;
-    int64_t request_ms;   /* of one request, to the last byte of its answer */
+    int64_t request_ms;   /* for an answer to begin, and between any two of its bytes */
+    int64_t answer_ms;    /* for the whole of it */
     int64_t auth_ms;      /* of connecting and proving together; the server allows 10 s */
     int64_t keepalive_ms; /* idle for so long: a sign of life */
     int64_t retry_first_ms, retry_max_ms;     /* doubles, with half of it drawn either way */
@@ -73,6 +74,7 @@ struct tg_webapi_session {
     enum tg_webapi_state state;
     int64_t due_ms;          /* when time alone does something next */
     int64_t alive_ms;        /* when we last sent something */
+    int64_t asked_ms;        /* when the request was sent that is out */
     int64_t timed_ms, hour;  /* when the clock was last read; the UTC hour of it */
     int64_t wall_ms, now_ms; /* of the call that is running */
     int endpoint;

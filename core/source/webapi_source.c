@@ -310,6 +310,7 @@ static void set_options(struct tg_webapi_source *source,
     session->row_max = (size_t)options->row_bytes;
     session->answer_max = options->answer_bytes;
     session->request_ms = options->timeout_ms;
+    session->answer_ms = options->poll_timeout_ms;
     session->auth_ms = AUTH_MS;
     session->keepalive_ms = (int64_t)options->keepalive_s * 1000;
     session->retry_first_ms = RETRY_FIRST_MS;

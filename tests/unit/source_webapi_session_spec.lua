@@ -42,7 +42,7 @@ describe("a Web API session", function()
     end
     options = ffi.new("struct tg_webapi_session_options", {
       endpoints = endpoints, endpoints_count = #urls, login = "1000", agent = "spec", version = "3470", crypt = false, row_max = 4096,
-      answer_max = 100000, request_ms = 2000, auth_ms = 10000, keepalive_ms = 20000, retry_first_ms = 500, retry_max_ms = 30000,
+      answer_max = 100000, request_ms = 2000, answer_ms = 10000, auth_ms = 10000, keepalive_ms = 20000, retry_first_ms = 500, retry_max_ms = 30000,
       refused_first_ms = 60000, refused_max_ms = 900000, time_ms = 3600000,
     })
     for key, value in pairs(changes or {}) do
@@ -284,6 +284,33 @@ describe("a Web API session", function()
       C.tg_webapi_session_fini(session)
       session = nil
     end
+  end)
+
+  it("waits for a long answer while it moves, and not for ever", function()
+    new()
+    get_ready()
+    ask(C.TG_WEBAPI_POSITION_GET_BATCH)
+    for byte in ("0064" .. ("%04x"):format(serial)):gmatch(".") do
+      tick(1000)
+      assert.equal("asking", state())
+      feed(byte)
+    end
+    tick(1999)
+    assert.equal("asking", state())
+    tick(1)
+    assert.equal("down TIMEOUT", log[#log])
+    C.tg_webapi_session_fini(session)
+    new()
+    get_ready()
+    ask(C.TG_WEBAPI_POSITION_GET_BATCH)
+    feed(("0064%04x0"):format(serial))
+    for _ = 1, 9 do
+      tick(1000)
+      feed("x")
+    end
+    assert.equal("asking", state())
+    tick(1000)
+    assert.equal("down TIMEOUT", log[#log])
   end)
 
   it("encrypts everything behind the proof", function()
