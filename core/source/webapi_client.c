@@ -43,22 +43,28 @@ struct tg_webapi_client *tg_webapi_clients_open(struct tg_webapi_clients *client
     return NULL;
 }
 
+/* Some that were not seen since, at most `cap`. */
+static size_t unseen(const struct tg_webapi_clients *clients, int64_t since_ms, uint64_t *logins,
+                     size_t cap)
+{
+    size_t cursor = 0, count = 0;
+    for (struct tg_map_slot *slot; (slot = tg_map_next(&clients->by_login, &cursor));) {
+        const struct tg_webapi_client *client = slot->value;
+        if (client->job || client->seen_ms >= since_ms) continue;
+        logins[count++] = client->login;
+        if (count == cap) break;
+    }
+    return count;
+}
+
+/* A map must not change while it is walked, so they are listed first, some hundred at a time. */
 void tg_webapi_clients_sweep(struct tg_webapi_clients *clients, int64_t since_ms)
 {
-    bool found = true;
-    while (found) {
-        size_t cursor = 0;
-        found = false;
-        for (struct tg_map_slot *slot; (slot = tg_map_next(&clients->by_login, &cursor));) {
-            struct tg_webapi_client *client = slot->value;
-            if (client->job || client->seen_ms >= since_ms) continue;
-            uint64_t login = client->login; /* the map may move its slots */
-            (void)tg_map_remove(&clients->by_login, (const char *)&login, sizeof login);
-            free(client);
-            found = true;
-            break;
-        }
-    }
+    uint64_t logins[256];
+    size_t count;
+    while ((count = unseen(clients, since_ms, logins, 256)))
+        for (size_t i = 0; i < count; i++)
+            free(tg_map_remove(&clients->by_login, (const char *)&logins[i], sizeof logins[i]));
 }
 
 struct tg_webapi_fact *tg_webapi_fact_open(struct tg_map *map, const char *name)

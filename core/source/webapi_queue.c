@@ -274,16 +274,16 @@ static void ask_on(struct tg_webapi_source *source)
         advance(source);
 }
 
+/* Between two batches the session has its turn, however many polls wait. */
 void tg_webapi_queue_pump(struct tg_webapi_source *source)
 {
     struct tg_webapi_session *session = &source->session;
     ask_on(source);
-    if (!source->running) {
+    while (!source->running) {
+        uint32_t before = source->waiting_count;
         speed_up(source);
         tg_webapi_session_rest(session, now_of(source), tg_wall_ms(source->clock));
-    }
-    while (session->state == TG_WEBAPI_READY && !source->running && batch_due(source)) {
-        uint32_t before = source->waiting_count;
+        if (session->state != TG_WEBAPI_READY || !batch_due(source)) break;
         begin_batch(source);
         ask_on(source);
         if (source->waiting_count == before) break;

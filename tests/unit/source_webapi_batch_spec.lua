@@ -453,4 +453,16 @@ describe("a Web API batch", function()
     assert.equal(OK, (verdict(2)))
     assert.equal(0, polls[1].records.deals_count)
   end)
+
+  it("forgets clients that nobody polls", function()
+    for login = 1, 700 do
+      C.tg_webapi_clients_open(clients, login).seen_ms = login <= 600 and 10 or 20
+    end
+    begin({ 5 })
+    C.tg_webapi_clients_find(clients, 5).seen_ms = 10
+    C.tg_webapi_clients_sweep(clients, 20)
+    assert.equal(101, tonumber(clients.by_login.count))
+    assert.is_true(C.tg_webapi_clients_find(clients, 5) ~= nil and C.tg_webapi_clients_find(clients, 601) ~= nil)
+    assert.is_true(C.tg_webapi_clients_find(clients, 6) == nil)
+  end)
 end)
