@@ -293,7 +293,10 @@ static void plan_missing(struct tg_webapi_batch *batch, struct tg_webapi_job *jo
     }
     job->wants_state =
         !fresh(batch, client, client->dormant_ms, CONFIRMED_MS) || client->positions > 0;
-    job->wants_user = !fresh(batch, client, client->user_ms, batch->options->dormant_ms);
+    /* A record that was read while there was a state to go by says what the balance was before it.
+     */
+    job->wants_user = client->user_ms <= client->state_ms ||
+                      !fresh(batch, client, client->user_ms, batch->options->dormant_ms);
 }
 
 /* After the accounts: who has to be looked at again, and how. */
@@ -306,6 +309,7 @@ static void plan(struct tg_webapi_batch *batch)
             job->wants_user =
                 !fresh(batch, job->client, job->client->user_ms, batch->options->metadata_ms);
             job->client->dormant_ms = 0;
+            job->client->state_ms = batch->started_ms;
         } else {
             plan_missing(batch, job);
         }

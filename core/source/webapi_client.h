@@ -11,6 +11,7 @@ struct tg_webapi_client {
     uint64_t login;
     struct tg_webapi_user user;
     int64_t user_ms;    /* when it was read; 0: never */
+    int64_t state_ms;   /* when the server last told its trade state; 0: never */
     int64_t dormant_ms; /* when the server last said that it keeps no trade state of it; 0: it does
                          */
     int64_t seen_ms;    /* when it was last polled */

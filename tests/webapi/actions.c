@@ -230,7 +230,7 @@ static void blank_position(const struct mt_world *world, struct mt_client *clien
         .login = client->login,
         .contract_size = known ? known->contract_size : 100000,
         .volume = LOT,
-        .price_open = 1.085,
+        .price_open = known ? known->start : 1.085,
         .rate_profit = 1,
         .rate_margin = 1,
         .time_create = mt_op_now(),

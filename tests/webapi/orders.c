@@ -63,8 +63,8 @@ int mt_op_order(struct mt_server *server, const cJSON *doc, struct tg_err *err, 
         .volume_initial = LOT,
         .volume_current = LOT,
         .contract_size = known ? known->contract_size : 100000,
-        .price_order = 1.08,
-        .price_current = 1.085,
+        .price_order = known ? known->start : 1.085,
+        .price_current = known ? known->start : 1.085,
         .time_setup = mt_op_now(),
     };
     (void)snprintf(order.symbol, sizeof order.symbol, "%s", symbol);

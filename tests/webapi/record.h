@@ -78,6 +78,7 @@ struct mt_group {
 struct mt_symbol {
     struct mt_head head;
     int64_t calc_mode, trade_mode;
+    double start; /* the price around which it moves; not on the wire */
     double contract_size, point, tick_size, tick_value;
     char symbol[32], path[64], description[64];
     char currency_base[16], currency_profit[16], currency_margin[16];

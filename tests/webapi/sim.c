@@ -32,6 +32,7 @@ void mt_sim_symbols(struct mt_world *world)
         out->contract_size = s->contract;
         out->point = out->tick_size = pow(10, -s->digits);
         out->tick_value = out->tick_size * s->contract;
+        out->start = s->start * out->point;
         out->calc_mode = s->forex ? 0 : 2;
         out->trade_mode = 4;
         copy(out->symbol, sizeof out->symbol, s->name);
