@@ -42,10 +42,12 @@ describe("the driver replay", function()
 
   local function open(options)
     options = options or {}
+    local paths = ffi.new("const char *[1]", { folder })
     local o = ffi.new("struct tg_replay_source_options", {
-      paths = ffi.new("const char *[1]", { folder }), paths_count = 1, speed = options.speed or 1, loop = options.loop or false })
+      paths = paths, paths_count = 1, speed = options.speed or 1, loop = options.loop or false })
     local out, err = ffi.new("struct tg_source *[1]"), ffi.new("struct tg_err")
     local rc = C.tg_replay_source_open(loop, clock.clock, o, out, err)
+    assert(paths ~= nil) -- it lived until here: the options only point to it
     if rc ~= 0 then return nil, ffi.string(err.text) end
     source = out[0]
     return source

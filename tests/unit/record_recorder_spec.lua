@@ -148,8 +148,9 @@ describe("the recorder", function()
   local function open(options)
     options = options or {}
     local globs = options.accounts or { "*" }
+    local list = ffi.new("const char *[?]", #globs, globs)
     local o = ffi.new("struct tg_recorder_options", {
-      accounts = ffi.new("const char *[?]", #globs, globs), accounts_count = #globs,
+      accounts = list, accounts_count = #globs,
       flush_ms = options.flush_ms or 3600000, buffer_bytes = options.buffer_bytes or 2 ^ 30, retry_ms = 10000,
       press = { folder = options.folder or folder, file_bytes = options.file_bytes or 2 ^ 30, total_bytes = options.total_bytes or 2 ^ 40,
                 min_free_bytes = 0,
@@ -158,6 +159,7 @@ describe("the recorder", function()
     local out, err = ffi.new("struct tg_recorder *[1]"), ffi.new("struct tg_err")
     assert.equal(0, C.tg_recorder_open(loop, clock.clock, o, out, err))
     recorder = out[0]
+    assert(list ~= nil) -- it lived until here: the options only point to it
   end
 
   local function note(what)

@@ -376,8 +376,9 @@ describe("a reel", function()
     local press, err = tape.press(folder, { run = run }), ffi.new("struct tg_err")
     local scribe, out = ffi.new("struct tg_scribe"), ffi.new("struct tg_buf")
     for i = 1, count do
-      local note = tape.note({ kind = "poll", account = "a", poll = {}, at = i })
+      local note, keep = tape.note({ kind = "poll", account = "a", poll = {}, at = i })
       assert(C.tg_scribe_add(scribe, note) == 0)
+      keep[1] = nil
       C.tg_scribe_take(scribe, out)
       C.tg_scribe_restart(scribe)
       assert(C.tg_press_write(press, out.data, out.len, true, gaps and gaps[i] or false, tape.START_MS + i, err) == 0)
