@@ -35,7 +35,7 @@ static const struct tg_config_field sim_fields[] = {
     INT("gather_ms", webapi.gather_ms, 0, 10000, "20", WEBAPI), \
     INT("poll_timeout_ms", webapi.poll_timeout_ms, 100, 600000, "10000", WEBAPI), \
     INT("keepalive_seconds", webapi.keepalive_s, 5, 170, "20", WEBAPI), \
-    INT("deals_overlap_seconds", webapi.deals_overlap_s, 0, DAY_S, "5", WEBAPI), \
+    INT("deals_overlap_seconds", webapi.deals_overlap_s, 0, DAY_S, "10", WEBAPI), \
     INT("metadata_refresh_seconds", webapi.metadata_refresh_s, 60, DAY_S, "3600", WEBAPI), \
     INT("dormant_refresh_seconds", webapi.dormant_refresh_s, 5, DAY_S, "60", WEBAPI), \
     LONG("row_bytes", webapi.row_bytes, 4096, 16777216, "262144", WEBAPI), \

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define LATE_MS 120000       /* deals from before this, seen from the newest, are asked for apart */
+#define TAKEN_MS 65000       /* owners ask for a minute more than they need */
 #define AHEAD_S 86400        /* deals are asked for up to tomorrow: clocks differ */
 #define CONFIRMED_MS 3600000 /* how long "no trade state" is believed without asking again */
 
@@ -75,6 +76,14 @@ static int reserve(struct tg_webapi_batch *batch, uint32_t count)
     return 0;
 }
 
+/* Deals from the last poll that had them; what came before is known. From longer ago when the owner
+ * has not taken those polls in. */
+static int64_t since_of(const struct tg_webapi_job *job)
+{
+    int64_t wanted = job->poll->deals_since_ms, known = job->client->deals_ms;
+    return known > wanted && wanted >= known - TAKEN_MS ? known : wanted;
+}
+
 int tg_webapi_batch_begin(struct tg_webapi_batch *batch, struct tg_webapi_job **jobs,
                           uint32_t count, int64_t now_ms, int64_t wall_ms)
 {
@@ -90,17 +99,16 @@ int tg_webapi_batch_begin(struct tg_webapi_batch *batch, struct tg_webapi_job **
     batch->singles = 0;
     batch->started_ms = now_ms;
     batch->started_wall_ms = wall_ms;
-    for (uint32_t i = 0; i < count; i++)
-        if (jobs[i]->poll->deals_since_ms > newest) newest = jobs[i]->poll->deals_since_ms;
-    batch->deals_since_ms = newest;
+    for (uint32_t i = 0; i < count; i++) {
+        jobs[i]->since_ms = since_of(jobs[i]);
+        if (jobs[i]->since_ms > newest) newest = jobs[i]->since_ms;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct tg_webapi_job *job = jobs[i];
         tg_records_clear(&job->poll->records);
         job->client->job = job;
         job->client->seen_ms = now_ms;
-        job->late = job->poll->deals_since_ms < newest - LATE_MS;
-        if (!job->late && job->poll->deals_since_ms < batch->deals_since_ms)
-            batch->deals_since_ms = job->poll->deals_since_ms;
+        job->late = job->since_ms < newest - LATE_MS;
     }
     return 0;
 }
@@ -168,22 +176,23 @@ static bool asks_singly(const struct tg_webapi_batch *batch)
     return batch->step == TG_WEBAPI_USERS_SINGLE || batch->step == TG_WEBAPI_STATES;
 }
 
+/* From when on this step needs a job's deals or orders; INT64_MAX when it is not about it. */
+static int64_t needs_from(const struct tg_webapi_batch *batch, const struct tg_webapi_job *job)
+{
+    if (!job->poll) return INT64_MAX;
+    if (batch->step == TG_WEBAPI_HISTORY)
+        return job->asked_history ? job->poll->deals_since_ms : INT64_MAX;
+    return job->late == (batch->step == TG_WEBAPI_DEALS_LATE) ? job->since_ms : INT64_MAX;
+}
+
 /* Deals and history: from the oldest moment that one of the jobs needs, in the server's time. */
 static void add_period(struct tg_webapi_batch *batch, struct tg_webapi_request *request)
 {
     int64_t since = batch->started_wall_ms;
-    if (batch->step == TG_WEBAPI_DEALS && batch->by_group) since = batch->deals_since_ms;
     for (uint32_t i = batch->from; i < batch->to; i++) {
-        const struct tg_webapi_job *job = batch->jobs[i];
-        if (job->poll && job->late == (batch->step == TG_WEBAPI_DEALS_LATE) &&
-            job->poll->deals_since_ms < since)
-            since = job->poll->deals_since_ms;
+        int64_t from = needs_from(batch, batch->jobs[i]);
+        if (from < since) since = from;
     }
-    if (batch->step == TG_WEBAPI_HISTORY)
-        for (uint32_t i = batch->from; i < batch->to; i++)
-            if (batch->jobs[i]->asked_history && batch->jobs[i]->poll &&
-                batch->jobs[i]->poll->deals_since_ms < since)
-                since = batch->jobs[i]->poll->deals_since_ms;
     int64_t from = tg_webapi_zone_server_s(batch->zone, since - batch->options->deals_overlap_ms);
     int64_t to = tg_webapi_zone_server_s(batch->zone, batch->started_wall_ms) + AHEAD_S;
     (void)snprintf(batch->from_text, sizeof batch->from_text, "%" PRId64, from > 0 ? from : 0);
@@ -326,12 +335,27 @@ static void judge_moving(struct tg_webapi_batch *batch)
                      "the account has a floating profit and the server tells no positions");
 }
 
+/* Where something is unexplained, deals may have been listed late: then all that the owner asks
+ * for. */
+static void look_back(struct tg_webapi_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct tg_webapi_job *job = batch->jobs[i];
+        if (!alive(job) || job->since_ms <= job->poll->deals_since_ms) continue;
+        const struct tg_poll_ops *ops = job->poll->ops;
+        if (!ops->wants_deals || !ops->wants_deals(job->poll)) continue;
+        job->since_ms = job->poll->deals_since_ms;
+        job->late = true;
+    }
+}
+
 static void next_step(struct tg_webapi_batch *batch)
 {
     if (batch->step == TG_WEBAPI_ACCOUNTS) plan(batch);
     if (batch->step == TG_WEBAPI_POSITIONS_AGAIN) judge_moving(batch);
     batch->step++;
     if (batch->step == TG_WEBAPI_ORDERS && !batch->options->orders) batch->step += 2;
+    if (batch->step == TG_WEBAPI_DEALS) look_back(batch);
     batch->cursor = 0;
     batch->singles = 0;
 }
@@ -443,6 +467,7 @@ static void settle(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
     records->deals_known = records->deals_known && !job->deals_bad;
     client->positions = (int32_t)records->positions_count;
     client->missed = 0;
+    if (records->deals_known) client->deals_ms = batch->started_wall_ms;
 }
 
 bool tg_webapi_batch_next(struct tg_webapi_batch *batch, struct tg_webapi_request *request)

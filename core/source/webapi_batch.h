@@ -15,6 +15,7 @@ struct tg_webapi_job {
     struct tg_poll *poll; /* NULL: cancelled */
     struct tg_webapi_client *client;
     int64_t arrived_ms;
+    int64_t since_ms; /* deals from here on are asked for */
     enum tg_webapi_place place;
     struct tg_webapi_account account;
     struct tg_rest_verdict verdict;
@@ -66,7 +67,7 @@ struct tg_webapi_batch {
     bool broken;                   /* a row of nobody's: this answer is not believed */
     struct tg_webapi_client *last; /* whose row came last */
     int64_t users_after_ms; /* clients' records are refused to us; asked for again from here on */
-    int64_t started_ms, started_wall_ms, deals_since_ms;
+    int64_t started_ms, started_wall_ms;
     struct tg_webapi_fact *fact; /* that is being asked for */
     uint64_t *logins;
     uint32_t logins_count;

@@ -203,6 +203,26 @@ describe("a Web API batch", function()
     assert.is_true(polls[1].records.deals_known and polls[2].records.deals_known)
   end)
 
+  it("asks for no deals twice but within the overlap, unless something is unexplained", function()
+    begin({ 1, 2 })
+    whole({}, { account(1), account(2) }, { user(1), user(2) })
+    local short = "from=" .. 1572518788 - 5 + 7200 .. " "
+    begin({ 1, 2 }, { [1] = 1572518728000, [2] = 1572518728000 })
+    ask()
+    answer({})
+    assert.truthy(ask():find(short, 1, true))
+    begin({ 1 }, { [1] = 1572518728000 })
+    wants = true
+    ask()
+    answer({})
+    assert.truthy(ask():find("from=" .. 1572518728 - 5 + 7200 .. " ", 1, true))
+    wants = false
+    begin({ 1 }, { [1] = 1572518788000 - 66000 }) -- its owner has not taken the newest polls in
+    ask()
+    answer({})
+    assert.truthy(ask():find("from=" .. 1572518722 - 5 + 7200 .. " ", 1, true))
+  end)
+
   it("spoils one account with a broken row of its own, and all with one of nobody's", function()
     begin({ 1, 2 })
     ask()
