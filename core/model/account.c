@@ -6,15 +6,21 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "model/field.h"
-#include "model/lifecycle.h"
+#include "model/lifecycle_inner.h"
 #include "model/orders.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* The deals are asked for at least once in so many polls: a trade or an order that came and went
+ * between two polls and moved no money shows nowhere else. */
+#define DEALS_EVERY 30
+
 /* For how many polls the deals are asked for again after the balance moved and no deal explained
  * it: services list a closed trade a moment after the balance has it. */
-#define SWEEP_POLLS 3
+#define SWEEP_POLLS 60
+#define SWEEP_EAGER 3 /* the first of them one after the other, then … */
+#define SWEEP_EVERY 5 /* … each fifth */
 
 void tg_account_init(struct tg_account *account, const char *id)
 {
@@ -39,9 +45,8 @@ void tg_account_fini(struct tg_account *account)
     tg_deals_fini(&account->orders_gone);
     tg_debts_fini(&account->debts);
     tg_debts_fini(&account->debts_was);
-    free(account->heirlooms.ids);
+    free(account->heirlooms.rows);
     tg_deals_fini(&account->deals);
-    tg_deals_fini(&account->deals_new);
 }
 
 const struct tgl_position *tg_positions_find(const struct tg_positions *positions,
@@ -67,19 +72,24 @@ static bool moved(double before, double after, int digits)
 
 bool tg_account_wants_deals(const struct tg_account *account, const struct tg_records *records)
 {
-    if (!account->positions_known) return false;
-    if (account->suspects.count || account->sweep > 0) return true;
+    if (!account->positions_known) return true;
+    if (account->suspects.count || account->deals_waiting) return true;
+    if (account->sweep > SWEEP_POLLS - SWEEP_EAGER || account->sweep % SWEEP_EVERY == 1)
+        return true;
+    if (account->deals_age >= DEALS_EVERY) return true;
     if (tg_orders_want_history(account, records)) return true;
     int digits = account->now.currency_digits;
     if (records->account_known && (moved(account->now.balance, records->account.balance, digits) ||
                                    moved(account->now.credit, records->account.credit, digits)))
         return true;
     if (!records->positions_known) return false;
-    for (uint32_t i = 0; i < account->positions.count; i++) {
-        const struct tgl_position *was = &account->positions.rows[i], *now = NULL;
-        for (uint32_t k = 0; k < records->positions_count && !now; k++)
-            if (records->positions[k].position_id == was->position_id) now = &records->positions[k];
-        if (!now || now->side != was->side || tg_scaled(now->volume, 8) < tg_scaled(was->volume, 8))
+    if (records->positions_count != account->positions.count) return true;
+    for (uint32_t i = 0; i < records->positions_count; i++) {
+        const struct tgl_position *now = &records->positions[i];
+        const struct tgl_position *was = tg_positions_find(&account->positions, now->position_id);
+        if (!was || now->side != was->side || now->time_update != was->time_update ||
+            tg_scaled(now->volume, 8) != tg_scaled(was->volume, 8) ||
+            !tg_same(now->price_open, was->price_open, now->digits))
             return true;
     }
     return false;
@@ -103,23 +113,42 @@ static int arrange(struct tg_records *records)
     return 0;
 }
 
-/* The first set of positions is what was there before us. */
+/* From when on a deal is news of a position that was there before us: since the first poll, and
+ * since its volume last moved. Without a clock of the source's own that poll's place in its time is
+ * known to a minute only. */
+static int64_t news_since(const struct tg_account *account, const struct tg_records *records,
+                          const struct tgl_position *position)
+{
+    int64_t moved_ms =
+        position->time_update > position->time_open ? position->time_update : position->time_open;
+    int64_t since =
+        account->begun_ms - (records->source_time_ms ? account->begun_ms % 1000 : TG_NEWS_MS);
+    return moved_ms >= since ? moved_ms + 1 : since;
+}
+
+/* The first set of positions is what was there before us, and so are the deals that are listed with
+ * it: but for those that were made, by the source's clock, after the positions were read. */
 static int inherit(struct tg_account *account, const struct tg_records *records)
 {
-    uint32_t n = records->positions_count;
+    uint32_t n = records->positions_count, deals = records->deals_known ? records->deals_count : 0;
+    if (tg_deals_reserve(&account->deals, deals)) return -TG_ENOMEM;
+    for (uint32_t i = 0; i < deals; i++)
+        if (!records->source_time_ms || records->deals[i].time <= records->source_time_ms)
+            tg_deals_remember(&account->deals, &records->deals[i]);
     if (!n) return 0;
     struct tgl_position *rows = malloc(n * sizeof *rows);
-    uint64_t *ids = malloc(n * sizeof *ids);
-    if (!rows || !ids) {
+    struct tg_heirloom *heirs = malloc(n * sizeof *heirs);
+    if (!rows || !heirs) {
         free(rows);
-        free(ids);
+        free(heirs);
         return -TG_ENOMEM;
     }
     memcpy(rows, records->positions, n * sizeof *rows);
     for (uint32_t i = 0; i < n; i++)
-        ids[i] = rows[i].position_id;
+        heirs[i] =
+            (struct tg_heirloom){rows[i].position_id, news_since(account, records, &rows[i])};
     account->positions = (struct tg_positions){rows, n, n};
-    account->heirlooms = (struct tg_heirlooms){ids, n};
+    account->heirlooms = (struct tg_heirlooms){heirs, n};
     return 0;
 }
 
@@ -134,17 +163,14 @@ static void take_fields(struct tgl_account *into, const struct tg_records *recor
     }
 }
 
-/* What the deals of this poll moved the balance by. */
+/* What the deals that this poll told moved the balance by. */
 static double explained(const struct tg_account *account)
 {
     double sum = 0;
     for (uint32_t i = 0; i < account->moments_count; i++) {
         const struct tg_moment *moment = &account->moments[i];
-        if (moment->kind != TG_MOMENT_DEAL && moment->kind != TG_MOMENT_BALANCE_OPERATION) continue;
-        const double parts[] = {moment->deal.profit, moment->deal.swap, moment->deal.commission,
-                                moment->deal.fee};
-        for (int k = 0; k < 4; k++)
-            if (!isnan(parts[k])) sum += parts[k];
+        if (moment->kind == TG_MOMENT_DEAL || moment->kind == TG_MOMENT_BALANCE_OPERATION)
+            sum += tg_deal_money(&moment->deal);
     }
     return sum;
 }
@@ -156,19 +182,33 @@ static double step(double before, double after)
 }
 
 /* Whether deals are still owed: balance and credit moved by more or less than they say. A service
- * whose deals never add up is asked for a few polls after each move, not for ever. */
+ * whose deals never add up is asked for a minute after each move, not for ever. */
 static void plan_sweep(struct tg_account *account)
 {
     int digits = account->now.currency_digits;
     double delta = step(account->was.balance, account->now.balance) +
                    step(account->was.credit, account->now.credit);
-    account->unexplained += delta - explained(account);
+    double surprise = delta - explained(account);
+    account->unexplained += surprise;
+    account->drift += surprise;
     if (!tg_same(delta, 0, digits))
         account->sweep = SWEEP_POLLS;
     else if (account->sweep > 0)
         account->sweep--;
     if (tg_same(account->unexplained, 0, digits)) account->sweep = 0;
     if (!account->sweep) account->unexplained = 0;
+}
+
+/* Whether the records are of another account, or of a time before what is known: answers of a cache
+ * or of a proxy that mixes them up. A clock that goes back by more is a clock that was set. */
+static bool is_foreign(const struct tg_account *account, const struct tg_records *records)
+{
+    const char *login = records->account.login;
+    int64_t age_ms = account->good_source_ms - records->source_time_ms;
+    if (records->account_known && login[0] && account->now.login[0] &&
+        strcmp(login, account->now.login) != 0)
+        return true;
+    return records->source_time_ms && age_ms > 0 && age_ms < TG_STALE_MS;
 }
 
 /* Money has the decimals of the account's currency wherever it stands. */
@@ -186,6 +226,7 @@ int tg_account_apply(struct tg_account *account, struct tg_records *records,
                      const struct tg_account_policy *policy, int64_t mono_ms, int64_t wall_ms)
 {
     bool first = !account->known;
+    if (is_foreign(account, records)) return -TG_EINVAL;
     int rc = records->positions_known ? arrange(records) : 0;
     if (!rc && records->orders_known) rc = tg_orders_arrange(records);
     if (rc) return rc;
@@ -202,13 +243,14 @@ int tg_account_apply(struct tg_account *account, struct tg_records *records,
     }
     if (records->positions_known) {
         bool heir = !account->positions_known;
+        if (heir) account->begun_ms = records->source_time_ms ? records->source_time_ms : wall_ms;
         rc = heir ? inherit(account, records) : tg_lifecycle_run(account, records, policy, mono_ms);
         if (rc) {
             account->moments_count = 0;
             return rc;
         }
         account->positions_known = true;
-        if (heir) account->begun_ms = records->source_time_ms ? records->source_time_ms : wall_ms;
+        account->positions_ms = records->source_time_ms;
         if (!heir) {
             struct tg_positions spare = account->positions;
             account->positions = account->positions_was;
@@ -224,6 +266,8 @@ int tg_account_apply(struct tg_account *account, struct tg_records *records,
     account->was = first ? account->now : before;
     account->changed = tg_entity_diff(&tg_account_entity, &account->was, &account->now);
     if (!first) plan_sweep(account);
+    account->deals_age++;
+    if (records->deals_known || account->deals_age > DEALS_EVERY) account->deals_age = 0;
     account->known = true;
     account->good_mono_ms = mono_ms;
     account->good_wall_ms = wall_ms;

@@ -9,6 +9,10 @@
 
 #define TG_ACCOUNT_ID_MAX 64
 
+/* An answer that is older than what is known by less than this is refused; by more, the source's
+ * clock was set. */
+#define TG_STALE_MS 600000
+
 enum tg_moment_kind {
     TG_MOMENT_POSITION_OPENED,
     TG_MOMENT_POSITION_MODIFIED,
@@ -46,8 +50,11 @@ struct tg_orders {
 /* A position that has vanished without a deal to show for it, or an order without an ending: kept
  * until it is confirmed. */
 struct tg_suspect {
-    uint64_t id; /* the position's identifier, the order's ticket */
-    int polls;
+    uint64_t id;     /* the position's identifier, the order's ticket */
+    int polls;       /* for how many it has been what it is now */
+    int64_t lots;    /* its volume by then, as tg_plan has it; 0: missing */
+    double gap;      /* the account's before it was missing */
+    int64_t seen_ms; /* when it was last seen as it was told, UTC; 0 = not known */
 };
 
 /* Sorted by identifier. */
@@ -56,10 +63,16 @@ struct tg_suspects {
     uint32_t count, cap;
 };
 
-/* The identifiers of the positions that were open when the account was first seen: parts of them
- * may have been closed before, so older deals of theirs prove nothing. */
+/* A position that was open when the account was first seen. Parts of it may have been closed
+ * before, so only deals made since then are evidence. */
+struct tg_heirloom {
+    uint64_t id;
+    int64_t since_ms; /* UTC, by the source's clock */
+};
+
+/* Sorted by identifier. */
 struct tg_heirlooms {
-    uint64_t *ids;
+    struct tg_heirloom *rows;
     uint32_t count;
 };
 
@@ -83,11 +96,18 @@ struct tg_account {
     struct tg_deals orders_gone; /* tickets of the orders that were told as removed */
     struct tg_debts debts, debts_was;
     struct tg_heirlooms heirlooms;
-    struct tg_deals deals;     /* which deals were told already, which positions as closed */
-    struct tg_deals deals_new; /* those of a poll, until it is over */
-    double unexplained;     /* what the balance and the credit moved by beyond what the deals say */
-    int sweep;              /* polls for which the deals are still wanted */
+    struct tg_deals deals; /* which deals were told already, which positions as closed */
+    double unexplained;    /* what the balance and the credit moved by beyond what the deals say */
+    double drift;          /* the same since the first poll, never forgotten */
+    double gap;    /* drift, less what deals say that are listed and wait: what no deal explains */
+    double steady; /* the gap that was last seen twice in a row */
+    bool deals_ever;        /* the source tells deals */
+    uint32_t deals_waiting; /* deals of the newest poll that are neither told nor forgotten */
+    int sweep;              /* polls until what is unexplained is given up */
+    int deals_age; /* polls since the deals were last known or asked for as a matter of course */
+    bool history_ever;      /* the source tells an order history */
     int64_t begun_ms;       /* of the first known positions, by last_poll's clock (lifecycle.c) */
+    int64_t positions_ms;   /* the source's own time of the newest known positions, 0 = not told */
     int64_t good_source_ms; /* the source's own time of the newest good poll, 0 = not told */
     int64_t good_mono_ms, good_wall_ms; /* of the newest good poll */
     int64_t wake_wall_ms; /* the rules ask to be run at this time though nothing changes; 0 = not */
@@ -98,14 +118,16 @@ struct tg_account_policy {
     int suspect_polls; /* polls a vanished position without a deal is held; 3 */
 };
 
-/* Whether these records need the deals and the order history to be understood: a position or an
- * order has vanished or shrunk, or the balance moved. */
+/* Whether these records need the deals and the order history to be understood: they are the first,
+ * a position has come, gone or changed its volume, an order has gone or was filled, the balance
+ * moved, or something is still unexplained. */
 bool tg_account_wants_deals(const struct tg_account *account, const struct tg_records *records);
 
 /* Takes in the records of a good poll: moves now to was, fills `changed` and `moments` (valid until
  * the next apply). Sorts the records' positions by identifier, orders by ticket and deals by time.
  * The first known positions and orders yield no moments. 0, or with the account's state as it was:
- * -TG_EINVAL (two positions of one identifier or orders of one ticket, or one without),
+ * -TG_EINVAL (two positions of one identifier or orders of one ticket, or one without; another
+ * login; older than what is known),
  * -TG_ENOMEM. */
 int tg_account_apply(struct tg_account *account, struct tg_records *records,
                      const struct tg_account_policy *policy, int64_t mono_ms, int64_t wall_ms);

@@ -16,7 +16,8 @@ void tg_deals_fini(struct tg_deals *deals)
     *deals = (struct tg_deals){0};
 }
 
-/* SplitMix64's finaliser over the fields that tell deals apart. */
+/* SplitMix64's finaliser over the fields that tell deals apart. Each is mixed in by itself: tickets
+ * and identifiers are neighbours, and two that are merely combined are often alike. */
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
     hash ^= value + 0x9e3779b97f4a7c15u;
@@ -27,7 +28,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 static uint64_t key_of(const struct tgl_deal *deal)
 {
-    uint64_t hash = mix(deal->ticket, deal->position_id);
+    uint64_t hash = mix(mix(0, deal->ticket), deal->position_id);
     hash = mix(hash, (uint64_t)deal->time);
     hash = mix(hash, (uint64_t)deal->entry * 31 + (uint64_t)deal->action);
     return mix(hash, (uint64_t)tg_scaled(deal->volume, 8));
@@ -115,49 +116,32 @@ void tg_deals_arrange(struct tg_records *records)
     records->deals_count = kept;
 }
 
-double tg_deal_closed(const struct tgl_deal *deal)
-{
-    if (deal->entry == TG_ENTRY_OUT || deal->entry == TG_ENTRY_OUT_BY) return deal->volume;
-    return deal->entry == TG_ENTRY_INOUT ? deal->volume_closed : 0;
-}
-
 static double known(double value)
 {
     return isnan(value) ? 0 : value;
 }
 
-void tg_closing_of(struct tg_closing *closing, const struct tg_records *records,
-                   const struct tg_deals *told, uint64_t position_id, int64_t since_ms)
+void tg_closing_add(struct tg_closing *closing, const struct tgl_deal *deal, double closed)
 {
-    double weighted = 0, weight = 0;
-    *closing = (struct tg_closing){.price = NAN, .price_open = NAN};
-    for (uint32_t i = 0; records->deals_known && i < records->deals_count; i++) {
-        const struct tgl_deal *deal = &records->deals[i];
-        if (deal->position_id != position_id || (deal->time && deal->time < since_ms)) continue;
-        if (tg_deals_seen(told, deal)) continue;
-        closing->commission += known(deal->commission);
-        closing->fee += known(deal->fee);
-        if (deal->entry == TG_ENTRY_IN) {
-            closing->volume_in += deal->volume;
-            if (!closing->entry) closing->entry = deal;
-            continue;
-        }
-        if (deal->entry == TG_ENTRY_UNKNOWN) continue;
-        closing->volume += tg_deal_closed(deal);
-        closing->profit += known(deal->profit);
-        closing->swap += known(deal->swap);
-        if (!isnan(deal->price)) {
-            double part = tg_deal_closed(deal) > 0 ? tg_deal_closed(deal) : deal->volume;
-            weighted += deal->price * part;
-            weight += part;
-        }
-        if (!isnan(deal->price_position)) closing->price_open = deal->price_position;
-        if (deal->time_open) closing->time_open = deal->time_open;
-        if (deal->time >= closing->time) {
-            closing->time = deal->time;
-            closing->reason = deal->reason;
-            closing->exit = deal;
-        }
+    bool opens = deal->entry == TG_ENTRY_IN || deal->entry == TG_ENTRY_INOUT;
+    closing->commission += known(deal->commission);
+    closing->fee += known(deal->fee);
+    closing->profit += known(deal->profit);
+    closing->swap += known(deal->swap);
+    if (opens && !closing->entry) closing->entry = deal;
+    closing->ins += opens;
+    if (deal->entry == TG_ENTRY_IN) return;
+    closing->outs++;
+    closing->volume += closed;
+    if (!isnan(deal->price) && closed > 0) {
+        double before = closing->weight > 0 ? closing->price * closing->weight : 0;
+        closing->weight += closed;
+        closing->price = (before + deal->price * closed) / closing->weight;
     }
-    if (weight > 0) closing->price = weighted / weight;
+    if (!isnan(deal->price_position)) closing->price_open = deal->price_position;
+    if (deal->time_open) closing->time_open = deal->time_open;
+    if (deal->time < closing->time) return;
+    closing->time = deal->time;
+    closing->reason = deal->reason;
+    closing->exit = deal;
 }

@@ -39,24 +39,20 @@ bool tg_deals_buried(const struct tg_deals *deals, uint64_t position_id);
  * page repeat a row when a new one comes in between. */
 void tg_deals_arrange(struct tg_records *records);
 
-/* What part of a deal closed something: all of OUT and OUT_BY, the told part of INOUT. */
-double tg_deal_closed(const struct tgl_deal *deal);
-
-/* What the new deals of a poll say of one position. */
+/* What some deals of one position say, by the figures of MT5's deal history. Start with
+ * TG_CLOSING_NONE. */
 struct tg_closing {
-    double volume;     /* lots closed; 0: no evidence */
-    double price;      /* volume-weighted close price */
-    double price_open; /* open price, where the source tells; else NaN */
+    double volume, weight; /* lots closed; lots in `price` */
+    double price;          /* volume-weighted close price */
+    double price_open;     /* open price, where the source tells; else NaN */
     double profit, swap, commission, fee;
     int64_t time, time_open; /* UTC ms; 0 = not told */
     int32_t reason;
-    double volume_in;             /* lots opened by IN deals of this poll */
-    const struct tgl_deal *entry; /* the first IN deal, or NULL */
-    const struct tgl_deal *exit;  /* the last closing deal, or NULL */
+    uint32_t ins, outs;           /* deals that opened and closed; a reversal is both */
+    const struct tgl_deal *entry; /* the first that opened, or NULL */
+    const struct tgl_deal *exit;  /* the last that closed, or NULL */
 };
+#define TG_CLOSING_NONE ((struct tg_closing){.price = NAN, .price_open = NAN})
 
-/* Sums up the deals of `position_id` that were not told before and are not older than `since_ms`
- * (UTC; a deal without a time counts as new), by the figures of MT5's deal history: OUT, OUT_BY and
- * the closing part of INOUT close; IN opens. */
-void tg_closing_of(struct tg_closing *closing, const struct tg_records *records,
-                   const struct tg_deals *told, uint64_t position_id, int64_t since_ms);
+/* Adds a deal of which `closed` lots closed something. */
+void tg_closing_add(struct tg_closing *closing, const struct tgl_deal *deal, double closed);

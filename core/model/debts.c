@@ -1,7 +1,7 @@
-/* Services list a closed trade some polls after the positions show it. By then its part of the
- * volume was told as closed, marked as estimated; the late deal is told as a deal and used up here.
- * Without this it would lie around untold, and the first time the rest of the position is missing
- * from an incomplete answer it would be taken for the proof that this rest was closed. */
+/* A position is told as opened when it is seen, and a close that no deal would confirm is told as
+ * estimated; the deals of both may be listed later. They are told as deals then, and used up here.
+ * Without this they would lie around as evidence, and the first time the position is missing from
+ * an incomplete answer they would be taken for the proof that it was closed. */
 #include "model/debts.h"
 
 #include "base/err.h"
@@ -31,35 +31,36 @@ int tg_debts_copy(struct tg_debts *into, const struct tg_debts *from, uint32_t m
     return 0;
 }
 
+const struct tg_debt *tg_debts_find(const struct tg_debts *debts, uint64_t position_id)
+{
+    for (uint32_t i = 0; i < debts->count; i++)
+        if (debts->rows[i].position_id == position_id) return &debts->rows[i];
+    return NULL;
+}
+
 static void drop(struct tg_debts *debts, uint32_t i)
 {
     debts->count--;
     memmove(&debts->rows[i], &debts->rows[i + 1], (debts->count - i) * sizeof *debts->rows);
 }
 
-void tg_debts_owe(struct tg_debts *debts, uint64_t position_id, int64_t lots, int64_t now_ms)
+void tg_debts_owe(struct tg_debts *debts, const struct tg_debt *debt, bool gone)
 {
+    const struct tg_debt *row = tg_debts_find(debts, debt->position_id);
+    struct tg_debt sum = *debt;
+    if (row) {
+        sum.lots += row->lots;
+        sum.deals += row->deals;
+    }
+    tg_debts_pay(debts, debt->position_id);
+    if (!sum.lots && !gone) return;
     if (debts->count >= TG_DEBTS_KEPT) drop(debts, 0);
     tg_must(debts->count < debts->cap);
-    debts->rows[debts->count++] = (struct tg_debt){position_id, lots, now_ms};
+    debts->rows[debts->count++] = sum;
 }
 
-bool tg_debts_pay(struct tg_debts *debts, uint64_t position_id, int64_t lots)
+void tg_debts_pay(struct tg_debts *debts, uint64_t position_id)
 {
-    int64_t owed = 0, left = lots;
-    for (uint32_t i = 0; i < debts->count; i++)
-        if (debts->rows[i].position_id == position_id) owed += debts->rows[i].lots;
-    if (!owed || owed < lots) return false;
-    if (!lots) left = owed;
-    for (uint32_t i = 0; i < debts->count && left;) {
-        struct tg_debt *row = &debts->rows[i];
-        int64_t part = row->position_id != position_id ? 0 : row->lots < left ? row->lots : left;
-        row->lots -= part;
-        left -= part;
-        if (row->lots)
-            i++;
-        else
-            drop(debts, i);
-    }
-    return true;
+    const struct tg_debt *row = tg_debts_find(debts, position_id);
+    if (row) drop(debts, (uint32_t)(row - debts->rows));
 }

@@ -1,16 +1,19 @@
-/* Debts: volumes told as closed for which no deal was listed yet. */
+/* Debts: volumes that were told before the deals that made them were listed. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Lots are signed and at eight decimals: buys are positive. */
 struct tg_debt {
     uint64_t position_id;
-    int64_t lots;    /* at eight decimals (tg_scaled) */
+    int64_t lots;    /* what was told beyond what the deals say; 0: an opening and its close */
     int64_t owed_ms; /* since when, on the monotonic clock */
+    int64_t seen_ms; /* when the position was last seen as it was told before, UTC; 0 = not known */
+    uint32_t deals;  /* how many are expected: one for each thing that was told without */
 };
 
-/* Oldest first. Zero-initialise. */
+/* Oldest first, one row a position. Zero-initialise. */
 struct tg_debts {
     struct tg_debt *rows;
     uint32_t count, cap;
@@ -26,9 +29,13 @@ void tg_debts_fini(struct tg_debts *debts);
 int tg_debts_copy(struct tg_debts *into, const struct tg_debts *from, uint32_t more,
                   int64_t now_ms);
 
-/* Owes a deal of so many lots (more than 0); needs the room of one row. */
-void tg_debts_owe(struct tg_debts *debts, uint64_t position_id, int64_t lots, int64_t now_ms);
+/* What is owed for a position, or NULL. */
+const struct tg_debt *tg_debts_find(const struct tg_debts *debts, uint64_t position_id);
 
-/* Pays with a deal that closed so many lots (0: not told, pays all). Whether the position owed that
- * much; if not, nothing is paid. */
-bool tg_debts_pay(struct tg_debts *debts, uint64_t position_id, int64_t lots);
+/* Owes the lots of a debt more. Debts of opposite signs cancel, but for a position that is gone
+ * (`gone`): of one that was opened and closed without deals, both are owed. Needs the room of one
+ * row. */
+void tg_debts_owe(struct tg_debts *debts, const struct tg_debt *debt, bool gone);
+
+/* The deals have come: nothing is owed any more. */
+void tg_debts_pay(struct tg_debts *debts, uint64_t position_id);

@@ -1,13 +1,12 @@
-/* The rule above all others: no failure becomes an event. A position that is missing is not closed;
- * it is closed when a deal says so. Without a deal it is a suspect, stays in the account as it last
- * was, and is told as closed (marked as estimated) only after it was missing from several good
- * polls in a row. Both sets are sorted by identifier, so one walk over both finds every difference.
+/* The rule above all others: no failure becomes an event. What two sets of positions differ by has
+ * happened when the deals say so (proof.c). Without them a difference is a suspect: the account
+ * stays as it was told, and only after several good polls in a row it is told without them, marked
+ * as estimated. One thing is told at once: a position that was not there. It is its own witness,
+ * and nobody wants to hear of it late; its deals are owed (debts.c).
  *
- * What would break it: using a deal twice, or for something else than what it did. A deal is told
- * once and is evidence once, and while it is open what it belongs to (its position is a suspect, or
- * does not show it yet) it is neither told nor used up. What a poll learns of suspects and debts is
- * built aside and taken over at the end, so that a poll that runs out of memory has not happened.
- */
+ * A poll is planned first, position by position, and told then. What it learns of suspects and
+ * debts is built aside and taken over at the end, so that a poll that runs out of memory has not
+ * happened. */
 #include "model/lifecycle_inner.h"
 
 #include "base/decimal.h"
@@ -63,51 +62,46 @@ int64_t tg_walk_last_poll(const struct tg_account *account)
     return account->good_source_ms ? account->good_source_ms : account->good_wall_ms;
 }
 
-/* What the new deals say of a position that was open at the last poll. A position that was watched
- * from its opening has no deals that were not told, so every untold one is evidence, whatever its
- * clock says. Of one that was there before us, only deals made since then are; without a clock of
- * the source's own, a minute is granted to ours. */
-static void evidence(const struct tg_walk *walk, uint64_t position_id, struct tg_closing *closing)
+bool tg_walk_is_news(const struct tg_account *account, int64_t time_ms)
 {
-    const struct tg_account *account = walk->account;
-    int64_t since = 0;
-    for (uint32_t i = 0; i < account->heirlooms.count; i++)
-        if (account->heirlooms.ids[i] == position_id)
-            since = account->begun_ms - (account->good_source_ms ? TG_CLOCK_MS : TG_NEWS_MS);
-    tg_closing_of(closing, walk->records, &account->deals, position_id, since);
+    int64_t begun_ms = account->begun_ms;
+    if (!account->good_source_ms)
+        begun_ms -= TG_CLOCK_MS;
+    else if (time_ms % 1000 == 0) /* whole seconds */
+        begun_ms -= begun_ms % 1000;
+    return time_ms && time_ms >= begun_ms && time_ms >= tg_walk_last_poll(account) - TG_NEWS_MS;
 }
 
-void tg_walk_confirm(struct tg_moment *moment, const struct tg_closing *closing)
-{
-    struct tgl_moment *about = &moment->about;
-    about->time_close = closing->time;
-    about->volume_closed = closing->volume;
-    about->close_price = closing->price;
-    about->close_reason = closing->reason;
-    about->net_profit = closing->profit + closing->swap + closing->commission + closing->fee;
-}
-
-void tg_walk_realised(struct tgl_position *position, const struct tg_closing *closing)
-{
-    position->profit = closing->profit;
-    position->swap = closing->swap;
-    position->commission = closing->commission;
-    if (!isnan(closing->price)) position->price_current = closing->price;
-}
-
-static void keep(struct tg_walk *walk, const struct tgl_position *position)
-{
-    walk->next->rows[walk->next->count++] = *position;
-}
-
-static int suspect_polls(const struct tg_suspects *suspects, uint64_t position_id)
+static const struct tg_suspect *suspect_of(const struct tg_suspects *suspects, uint64_t id)
 {
     uint32_t low = 0, high = suspects->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         const struct tg_suspect *row = &suspects->rows[middle];
-        if (row->id == position_id) return row->polls;
-        if (row->id < position_id)
+        if (row->id == id) return row;
+        if (row->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static int64_t signed_lots(const struct tgl_position *position)
+{
+    if (!position) return 0;
+    int64_t lots = tg_scaled(position->volume, 8);
+    return position->side == TG_SIDE_SELL ? -lots : lots;
+}
+
+static int64_t evidence_since(const struct tg_account *account, uint64_t id)
+{
+    uint32_t low = 0, high = account->heirlooms.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct tg_heirloom *row = &account->heirlooms.rows[middle];
+        if (row->id == id) return row->since_ms;
+        if (row->id < id)
             low = middle + 1;
         else
             high = middle;
@@ -115,164 +109,164 @@ static int suspect_polls(const struct tg_suspects *suspects, uint64_t position_i
     return 0;
 }
 
-bool tg_walk_holds(const struct tg_walk *walk, uint64_t position_id)
+/* A netting position that turned round may come back under another identifier: its reversal is then
+ * a deal of one of the two, of the volume of both. */
+static const struct tgl_deal *turn_of(const struct tg_walk *walk, const struct tgl_position *was)
 {
-    return suspect_polls(&walk->account->suspects_was, position_id) > 0;
-}
-
-static bool proves(const struct tg_closing *closing, const struct tgl_position *position)
-{
-    return closing->volume > 0 && tg_scaled(closing->volume, 8) >= tg_scaled(position->volume, 8);
-}
-
-static void owe(struct tg_walk *walk, uint64_t position_id, double volume)
-{
-    int64_t lots = tg_scaled(volume, 8);
-    if (lots > 0) tg_debts_owe(&walk->account->debts_was, position_id, lots, walk->mono_ms);
-}
-
-/* The position is in the old set and not in the new one. */
-static void vanished(struct tg_walk *walk, const struct tgl_position *position)
-{
-    struct tg_closing closing;
-    if (tg_walk_holds(walk, position->position_id)) {
-        keep(walk, position);
-        return;
-    }
-    evidence(walk, position->position_id, &closing);
-    bool proved = proves(&closing, position);
-    tg_deals_bury(&walk->account->deals, position->position_id);
-    struct tg_moment *moment = tg_walk_add(walk, TG_MOMENT_POSITION_CLOSED, position);
-    if (!moment) return;
-    tg_walk_confirm(moment, &closing);
-    if (proved) {
-        tg_walk_realised(&moment->position, &closing);
-        return;
-    }
-    owe(walk, position->position_id, position->volume - closing.volume);
-    moment->about.estimated = 1;
-    moment->about.close_reason = TG_REASON_UNKNOWN;
-    moment->about.time_close = 0;
-    moment->about.volume_closed = position->volume;
-    moment->about.close_price = position->price_current;
-    moment->about.net_profit = position->profit + (isnan(position->swap) ? 0 : position->swap) +
-                               (isnan(position->commission) ? 0 : position->commission);
-}
-
-static void opened(struct tg_walk *walk, const struct tgl_position *position)
-{
-    (void)tg_walk_add(walk, TG_MOMENT_POSITION_OPENED, position);
-}
-
-/* The position turned round under the same identifier (netting): the old side is closed, the new
- * one is opened. */
-static void reversed(struct tg_walk *walk, const struct tgl_position *was)
-{
-    struct tg_closing closing;
-    struct tg_moment *moment = tg_walk_add(walk, TG_MOMENT_POSITION_CLOSED, was);
-    if (!moment) return;
-    evidence(walk, was->position_id, &closing);
-    bool turned = closing.exit && closing.exit->entry == TG_ENTRY_INOUT;
-    if (turned || proves(&closing, was)) {
-        tg_walk_confirm(moment, &closing);
-        tg_walk_realised(&moment->position, &closing);
-        if (!proves(&closing, was)) moment->about.volume_closed = was->volume;
-    } else {
-        owe(walk, was->position_id, was->volume - closing.volume);
-        moment->about.estimated = 1;
-        moment->about.volume_closed = was->volume;
-        moment->about.close_price = was->price_current;
-    }
-    moment->about.close_reason = TG_REASON_REVERSAL;
-}
-
-static void modified(struct tg_walk *walk, const struct tgl_position *was,
-                     const struct tgl_position *now, uint64_t changed)
-{
-    struct tg_moment *moment = tg_walk_add(walk, TG_MOMENT_POSITION_MODIFIED, now);
-    if (!moment) return;
-    struct tg_closing closing;
-    int64_t before = tg_scaled(was->volume, 8), after = tg_scaled(now->volume, 8);
-    moment->was = *was;
-    moment->changed = changed;
-    if (after < before) {
-        evidence(walk, now->position_id, &closing);
-        tg_walk_confirm(moment, &closing);
-        moment->about.change = TG_CHANGE_PARTIAL_CLOSE;
-        if (tg_scaled(closing.volume, 8) < before - after) {
-            owe(walk, now->position_id, was->volume - now->volume - closing.volume);
-            moment->about.estimated = 1;
-            moment->about.net_profit = NAN;
-            moment->about.volume_closed = was->volume - now->volume;
+    const struct tg_records *records = walk->records;
+    for (uint32_t i = 0; records->deals_known && i < records->deals_count; i++) {
+        const struct tgl_deal *deal = &records->deals[i];
+        if (deal->entry != TG_ENTRY_INOUT || walk->marks[i] != TG_DEAL_FREE) continue;
+        if (strcmp(deal->symbol, was->symbol) != 0) continue;
+        for (uint32_t k = 0; k < records->positions_count; k++) {
+            const struct tgl_position *now = &records->positions[k];
+            if (strcmp(now->symbol, was->symbol) != 0 || now->side == was->side ||
+                tg_scaled(deal->volume, 8) != llabs(signed_lots(was) - signed_lots(now)) ||
+                tg_positions_find(&walk->account->positions, now->position_id))
+                continue;
+            if (deal->position_id == was->position_id || deal->position_id == now->position_id)
+                return deal;
         }
-    } else if (after > before) {
-        moment->about.change = TG_CHANGE_VOLUME_INCREASE;
-    } else if (was->ticket != now->ticket) {
-        moment->about.change = TG_CHANGE_ROLLOVER;
-    } else if (was->sl != now->sl || was->tp != now->tp) {
-        moment->about.change = TG_CHANGE_LEVELS;
-    } else {
-        moment->about.change = TG_CHANGE_OTHER;
     }
+    return NULL;
 }
 
-enum phase { CLOSES, CHANGES, OPENS };
+static double known(double value)
+{
+    return isnan(value) ? 0 : value;
+}
 
-/* One walk over both sorted sets, telling what belongs to this phase. The set is built in the
- * first. */
-static void walk_positions(struct tg_walk *walk, enum phase phase)
+double tg_deal_money(const struct tgl_deal *deal)
+{
+    return known(deal->profit) + known(deal->swap) + known(deal->commission) + known(deal->fee);
+}
+
+/* What moved the account's money and no deal explains, listed ones that wait included. Whether it
+ * can be known. */
+static bool find_gap(struct tg_walk *walk)
+{
+    const struct tg_account *account = walk->account;
+    const struct tg_records *records = walk->records;
+    double before = account->now.balance + known(account->now.credit);
+    double after = records->account.balance + known(records->account.credit);
+    walk->gap = account->drift;
+    if (records->account_known) walk->gap += after - before;
+    for (uint32_t i = 0; records->deals_known && i < records->deals_count; i++)
+        if (walk->marks[i] == TG_DEAL_FREE) walk->gap -= tg_deal_money(&records->deals[i]);
+    bool deals =
+        records->deals_known || !account->deals_ever || !tg_account_wants_deals(account, records);
+    return records->account_known && deals && !isnan(walk->gap);
+}
+
+/* How many polls a difference is held without a deal. A close moves the balance. While every move
+ * of it is explained by other deals, an absence is most likely the source's: a terminal that logs
+ * in again shows no positions for a while. Something unexplained speaks for a close only when it
+ * stands for two polls: deals are listed before and after the balance has them. */
+static int patience(const struct tg_walk *walk, const struct tg_plan *plan,
+                    const struct tg_suspect *suspect)
+{
+    const struct tg_account *account = walk->account;
+    int polls = walk->policy->suspect_polls, digits = account->now.currency_digits;
+    if (plan->now || polls == 1 || isnan(account->now.balance)) return polls;
+    bool moved = walk->gap_known && suspect && !tg_same(walk->gap, suspect->gap, digits) &&
+                 tg_same(walk->gap, account->gap, digits);
+    return moved ? polls : polls * TG_PATIENCE;
+}
+
+static void judge(struct tg_walk *walk, struct tg_plan *plan)
+{
+    const struct tg_suspect *suspect = suspect_of(&walk->account->suspects, plan->id);
+    plan->verdict = TG_SHOWN;
+    plan->seen_ms = suspect ? suspect->seen_ms : walk->account->positions_ms;
+    if (tg_walk_prove(walk, plan) || !plan->was) return;
+    if (!plan->now && (plan->turn = turn_of(walk, plan->was))) return;
+    plan->polls = (suspect && suspect->lots == plan->lots ? suspect->polls : 0) + 1;
+    plan->settled = plan->shown = 0;
+    plan->verdict = plan->polls < patience(walk, plan, suspect) ? TG_HELD : TG_ESTIMATED;
+}
+
+static struct tg_plan *add_plan(struct tg_walk *walk, uint64_t id, const struct tgl_position *was,
+                                const struct tgl_position *now)
+{
+    struct tg_plan *plan = &walk->plans[walk->plans_count++];
+    *plan = (struct tg_plan){.id = id,
+                             .was = was,
+                             .now = now,
+                             .told = signed_lots(was),
+                             .lots = signed_lots(now),
+                             .since_ms = evidence_since(walk->account, id)};
+    return plan;
+}
+
+const struct tg_plan *tg_walk_plan(const struct tg_walk *walk, uint64_t id)
+{
+    uint32_t low = 0, high = walk->positions_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (walk->plans[middle].id == id) return &walk->plans[middle];
+        if (walk->plans[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (uint32_t i = walk->positions_count; i < walk->plans_count; i++)
+        if (walk->plans[i].id == id) return &walk->plans[i];
+    return NULL;
+}
+
+/* A plan for each position of the two sets, which are sorted, and for those that only deals know.
+ */
+static void make_plans(struct tg_walk *walk)
 {
     const struct tg_positions *old = &walk->account->positions;
-    const struct tg_records *new = walk->records;
-    for (uint32_t i = 0, k = 0; (i < old->count || k < new->positions_count) && !walk->rc;) {
+    const struct tg_records *records = walk->records;
+    for (uint32_t i = 0, k = 0; i < old->count || k < records->positions_count;) {
         const struct tgl_position *was = i < old->count ? &old->rows[i] : NULL;
-        const struct tgl_position *now = k < new->positions_count ? &new->positions[k] : NULL;
-        if (was && (!now || was->position_id < now->position_id)) {
-            if (phase == CLOSES) vanished(walk, was);
-            i++;
+        const struct tgl_position *now =
+            k < records->positions_count ? &records->positions[k] : NULL;
+        if (was && now && was->position_id != now->position_id) {
+            if (was->position_id < now->position_id)
+                now = NULL;
+            else
+                was = NULL;
+        }
+        i += was != NULL;
+        k += now != NULL;
+        judge(walk, add_plan(walk, was ? was->position_id : now->position_id, was, now));
+    }
+    walk->positions_count = walk->plans_count;
+    for (uint32_t i = 0; records->deals_known && i < records->deals_count; i++) {
+        const struct tgl_deal *deal = &records->deals[i];
+        if (walk->marks[i] != TG_DEAL_FREE || !tg_deal_is_trade(deal) || !deal->position_id ||
+            tg_walk_plan(walk, deal->position_id))
             continue;
-        }
-        if (phase == CLOSES) keep(walk, now);
-        k++;
-        if (!was || now->position_id < was->position_id) {
-            if (phase == OPENS) {
-                (void)tg_debts_pay(&walk->account->debts_was, now->position_id, 0);
-                opened(walk, now);
-            }
-            continue;
-        }
-        i++;
-        uint64_t changed = tg_entity_diff(&tg_position_entity, was, now);
-        if (was->side != now->side) {
-            if (phase == CLOSES) reversed(walk, was);
-            if (phase == OPENS) opened(walk, now);
-        } else if (phase == CHANGES && (changed & tg_lifecycle_fields())) {
-            modified(walk, was, now, changed);
-        }
+        judge(walk, add_plan(walk, deal->position_id, NULL, NULL));
     }
 }
 
-const struct tgl_position *tg_walk_now(const struct tg_records *records, uint64_t id)
-{
-    const struct tg_positions set = {records->positions, records->positions_count, 0};
-    return tg_positions_find(&set, id);
-}
-
-/* Finds the positions that are missing without proof and stay open for now. The room was made. */
-static void find_suspects(struct tg_walk *walk)
+/* What this poll leaves behind: the new set, the suspects, what is owed. */
+static void settle_up(struct tg_walk *walk)
 {
     struct tg_account *account = walk->account;
-    account->suspects_was.count = 0;
-    for (uint32_t i = 0; i < account->positions.count; i++) {
-        const struct tgl_position *was = &account->positions.rows[i];
-        struct tg_closing closing;
-        if (tg_walk_now(walk->records, was->position_id)) continue;
-        int polls = suspect_polls(&account->suspects, was->position_id) + 1;
-        if (polls >= walk->policy->suspect_polls) continue;
-        evidence(walk, was->position_id, &closing);
-        if (proves(&closing, was)) continue;
-        account->suspects_was.rows[account->suspects_was.count++] =
-            (struct tg_suspect){was->position_id, polls};
+    struct tg_suspects *suspects = &account->suspects_was;
+    for (uint32_t i = 0; i < walk->plans_count; i++) {
+        const struct tg_plan *plan = &walk->plans[i];
+        const struct tgl_position *row = plan->verdict == TG_HELD ? plan->was : plan->now;
+        const struct tg_suspect *before = suspect_of(&account->suspects, plan->id);
+        if (row) walk->next->rows[walk->next->count++] = *row;
+        struct tg_debt debt = {plan->id, plan->owed, walk->mono_ms, plan->seen_ms, 0};
+        if (plan->settled < plan->expected) debt.deals = plan->expected - plan->settled;
+        if (plan->settled) tg_debts_pay(&account->debts_was, plan->id);
+        if (plan->settled && plan->owed) tg_debts_owe(&account->debts_was, &debt, false);
+        if (plan->verdict == TG_HELD) {
+            suspects->rows[suspects->count++] =
+                (struct tg_suspect){plan->id, plan->polls, plan->lots,
+                                    before ? before->gap : account->steady, plan->seen_ms};
+        } else if (!plan->shown && !plan->turn && plan->lots != plan->told) {
+            debt.lots = plan->lots - plan->told;
+            debt.deals = 1;
+            tg_debts_owe(&account->debts_was, &debt, !plan->lots);
+        }
     }
 }
 
@@ -296,39 +290,69 @@ static int make_room(struct tg_account *account, const struct tg_records *record
         suspects->cap = old;
     }
     next->count = suspects->count = 0;
-    account->deals_new.count = 0;
-    int rc = tg_debts_copy(&account->debts_was, &account->debts, old, mono_ms);
-    if (!rc) rc = tg_deals_reserve(&account->deals_new, deals);
+    int rc = tg_debts_copy(&account->debts_was, &account->debts, room + deals, mono_ms);
     return rc ? rc : tg_deals_reserve(&account->deals, 2 * deals + old);
 }
 
-static void take_over(struct tg_account *account)
+/* Deals that were told or used up, and positions that were closed, are remembered. */
+static void remember(struct tg_walk *walk)
 {
-    tg_deals_join(&account->deals, &account->deals_new);
+    struct tg_deals *deals = &walk->account->deals;
+    for (uint32_t i = 0; walk->records->deals_known && i < walk->records->deals_count; i++)
+        if (walk->marks[i] > TG_DEAL_KNOWN) tg_deals_remember(deals, &walk->records->deals[i]);
+    for (uint32_t i = 0; i < walk->account->moments_count; i++)
+        if (walk->account->moments[i].kind == TG_MOMENT_POSITION_CLOSED)
+            tg_deals_bury(deals, walk->account->moments[i].position.position_id);
+}
+
+static void take_over(struct tg_walk *walk)
+{
+    struct tg_account *account = walk->account;
     struct tg_suspects suspects = account->suspects;
     struct tg_debts debts = account->debts;
     account->suspects = account->suspects_was;
     account->suspects_was = suspects;
     account->debts = account->debts_was;
     account->debts_was = debts;
+    if (walk->gap_known && tg_same(walk->gap, account->gap, account->now.currency_digits))
+        account->steady = walk->gap;
+    if (walk->gap_known) account->gap = walk->gap;
+    if (!walk->records->deals_known) return;
+    account->deals_ever = true;
+    account->deals_waiting = 0;
+    for (uint32_t i = 0; i < walk->records->deals_count; i++)
+        account->deals_waiting += walk->marks[i] == TG_DEAL_FREE;
 }
 
 int tg_lifecycle_run(struct tg_account *account, const struct tg_records *records,
                      const struct tg_account_policy *policy, int64_t mono_ms)
 {
+    uint32_t deals = records->deals_known ? records->deals_count : 0;
+    uint32_t plans = account->positions.count + records->positions_count + deals;
     int rc = make_room(account, records, mono_ms);
     if (rc) return rc;
-    struct tg_walk walk = {
-        account, records, policy, &account->positions_was, mono_ms, account->deals.count, 0};
-    if (records->deals_known) tg_walk_settle(&walk);
-    find_suspects(&walk);
-    if (records->deals_known) tg_walk_tell(&walk);
-    for (int phase = CLOSES; phase <= OPENS && !walk.rc; phase++)
-        walk_positions(&walk, (enum phase)phase);
-    if (walk.rc) {
-        account->deals.count = walk.told;
-        return walk.rc;
+    struct tg_walk walk = {.account = account,
+                           .records = records,
+                           .policy = policy,
+                           .next = &account->positions_was,
+                           .mono_ms = mono_ms};
+    walk.plans = malloc(plans * (sizeof *walk.plans + 1) + 1);
+    if (!walk.plans) return -TG_ENOMEM;
+    walk.marks = (uint8_t *)(walk.plans + plans);
+    for (uint32_t i = 0; i < deals; i++)
+        walk.marks[i] =
+            tg_deals_seen(&account->deals, &records->deals[i]) ? TG_DEAL_KNOWN : TG_DEAL_FREE;
+    walk.gap_known = find_gap(&walk);
+    make_plans(&walk);
+    tg_walk_deals(&walk);
+    for (int phase = TG_CLOSES; phase <= TG_OPENS; phase++)
+        for (uint32_t i = 0; i < walk.plans_count && !walk.rc; i++)
+            tg_walk_tell(&walk, &walk.plans[i], (enum tg_phase)phase);
+    if (!walk.rc) {
+        settle_up(&walk);
+        remember(&walk);
+        take_over(&walk);
     }
-    take_over(account);
-    return 0;
+    free(walk.plans);
+    return walk.rc;
 }

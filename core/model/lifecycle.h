@@ -4,6 +4,9 @@
 
 #include "model/account.h"
 
+/* How many times the suspect polls an absence is held against which something speaks. */
+#define TG_PATIENCE 10
+
 /* Appends a moment to the account's list of this poll; blank but for its kind. NULL without memory.
  */
 struct tg_moment *tg_moment_add(struct tg_account *account, int kind);

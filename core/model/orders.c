@@ -1,6 +1,7 @@
 /* A pending order that is missing from an answer has ended only when something says how: the order
  * history, or deals that fill all of it. Without a witness it is a suspect and stays, like a
- * position; after several good polls it is told as removed in state "unknown", marked as estimated.
+ * position; after several good polls (many, of a source that tells a history) it is
+ * told as removed in state "unknown", marked as estimated.
  * Whether it was cancelled or filled is never concluded from an absence.
  *
  * The history alone tells orders that were placed and ended between two polls. It also repeats
@@ -141,10 +142,12 @@ static int gone(struct tg_account *account, const struct tg_records *records,
     const struct tgl_order *end = ending(records, was->ticket);
     const struct tgl_deal *fill = end ? NULL : filling(records, was);
     int polls = suspect_polls(&account->order_suspects, was->ticket) + 1;
-    if (!end && !fill && polls < policy->suspect_polls) {
+    int patience = policy->suspect_polls;
+    if (account->history_ever && patience > 1) patience *= TG_PATIENCE;
+    if (!end && !fill && polls < patience) {
         account->orders_was.rows[account->orders_was.count++] = *was;
         account->order_suspects_was.rows[account->order_suspects_was.count++] =
-            (struct tg_suspect){was->ticket, polls};
+            (struct tg_suspect){.id = was->ticket, .polls = polls};
         return 0;
     }
     struct tg_moment *moment = tell(account, TG_MOMENT_ORDER_REMOVED, was);
@@ -265,6 +268,7 @@ int tg_orders_run(struct tg_account *account, const struct tg_records *records,
             account->orders_was.rows[account->orders_was.count++] = records->orders[i];
         return 0;
     }
+    if (records->history_known) account->history_ever = true;
     for (uint32_t i = 0; records->history_known && i < records->history_count && !rc; i++)
         rc = brief(account, records, &records->history[i]);
     if (!rc) rc = compare(account, records, policy);

@@ -197,7 +197,9 @@ static void write_changes(struct pen *pen, uint32_t from, uint32_t to)
     for (uint32_t i = from; i < to; i++)
         any |= write_change(pen, &pen->shape->ops[i]);
     tg_json_close(pen->out, '}');
-    if (!any) pen->empty = true;
+    /* A volume that was added and taken off again is what it was, and is told all the same. */
+    const struct tg_moment *moment = pen->scene->moment;
+    if (!any && !(moment && moment->about.coalesced > 0)) pen->empty = true;
 }
 
 static void write_ops(struct pen *pen, uint32_t from, uint32_t to);

@@ -57,7 +57,6 @@ describe("lifecycle", function()
     local cases = {
       { "sl", { sl = 1.05 }, "levels" },
       { "tp", { tp = 1.25 }, "levels" },
-      { "volume", { volume = 1.5 }, "volume_increase" },
       { "ticket", { ticket = 77 }, "rollover" },
       { "price_open", { price_open = 1.10001 }, "other" },
       { "comment", { comment = "x" }, "other" },
@@ -79,6 +78,62 @@ describe("lifecycle", function()
         assert.equal("", poll({ positions = { case[2] } }))
       end)
     end
+
+    it("of the volume is told with the deal that made it", function()
+      begin()
+      assert.equal("deal 500, modified 1", poll({
+        positions = { { volume = 1.5, price_open = 1.15 } },
+        deals = { { ticket = 500, entry = "in", action = "buy", volume = 0.5, price = 1.25, at = 0.5 } },
+      }))
+      local m = a:moment(2)
+      assert.equal("price_open volume", m.changed)
+      assert.equal("volume_increase", m.about("change"))
+      assert.equal(0, m.about("coalesced"))
+      assert.equal(0, m.about("volume_closed"))
+    end)
+
+    it("of the volume waits for its deal, and is told as estimated when none comes", function()
+      begin()
+      assert.equal("", poll({ positions = { { volume = 1.5 } } }))
+      assert.equal(1, model.get("position", a.account.positions.rows[0], "volume"))
+      assert.equal("", poll({ positions = { { volume = 1.5 } } }))
+      assert.equal("modified 1", poll({ positions = { { volume = 1.5 } } }))
+      assert.equal("volume_increase", a:moment(1).about("change"))
+      assert.equal(1, a:moment(1).about("estimated"))
+    end)
+
+    it("that stands for several deals, or for several things, is coalesced", function()
+      begin()
+      assert.equal("deal 500, deal 501, modified 1", poll({
+        positions = { { volume = 1.2, price_open = 1.12 } },
+        deals = {
+          { ticket = 500, entry = "in", action = "buy", volume = 0.5, at = 0.4 },
+          { ticket = 501, volume = 0.3, profit = 3, price = 1.2, at = 0.5 },
+        },
+      }))
+      local m = a:moment(3)
+      assert.equal("partial_close", m.about("change"))
+      assert.equal(1, m.about("coalesced"))
+      assert.near(0.3, m.about("volume_closed"), 1e-9)
+      assert.equal(3, m.about("net_profit"))
+      assert.equal("deal 502, modified 1", poll({
+        positions = { { volume = 1, price_open = 1.12, sl = 1.05 } },
+        deals = { { ticket = 502, volume = 0.2, at = 1.5 } },
+      }))
+      assert.equal(1, a:moment(2).about("coalesced"))
+    end)
+
+    it("of the ticket in a rollover closes nothing", function()
+      begin()
+      assert.equal("deal 500, deal 501, modified 1", poll({
+        positions = { { ticket = 77, price_open = 1.12 } },
+        deals = {
+          { ticket = 500, reason = "rollover", at = 0.4 },
+          { ticket = 501, entry = "in", action = "buy", reason = "rollover", at = 0.4 },
+        },
+      }))
+      assert.equal("rollover", a:moment(3).about("change"))
+    end)
 
     it("is none below the digits of the symbol", function()
       begin({ { sl = 1.05 } })
@@ -175,6 +230,9 @@ describe("lifecycle", function()
 
     it("without a deal is told as estimated, without a profit", function()
       begin()
+      assert.equal("", poll({ positions = { { volume = 0.6 } } }))
+      assert.equal("", poll({ positions = { { volume = 0.6 } } }))
+      assert.equal(1, model.get("position", a.account.positions.rows[0], "volume"))
       assert.equal("modified 1", poll({ positions = { { volume = 0.6 } } }))
       local m = a:moment(1)
       assert.equal(1, m.about("estimated"))
@@ -182,21 +240,29 @@ describe("lifecycle", function()
       assert.is_nil(m.about("net_profit"))
     end)
 
-    it("with the deal of only a part of it is estimated", function()
+    it("with the deal of only a part of it waits for the other", function()
       begin()
-      assert.equal("deal 501, modified 1", poll({
-        positions = { { volume = 0.5 } },
-        deals = { { ticket = 501, volume = 0.3, at = 0.5, profit = 3 } },
-      }))
-      assert.equal(1, a:moment(2).about("estimated"))
-      assert.equal(0.5, a:moment(2).about("volume_closed"))
-      assert.is_nil(a:moment(2).about("net_profit"))
+      local one = { ticket = 501, volume = 0.3, at = 0.5, profit = 3, price = 1.2 }
+      local two = { ticket = 502, volume = 0.2, at = 0.6, profit = 2, price = 1.2 }
+      assert.equal("", poll({ positions = { { volume = 0.5 } }, deals = { one } }))
+      assert.equal("deal 501, deal 502, modified 1", poll({ positions = { { volume = 0.5 } }, deals = { one, two } }))
+      assert.equal(1, a:moment(3).about("coalesced"))
+      assert.equal(0.5, a:moment(3).about("volume_closed"))
+      assert.equal(5, a:moment(3).about("net_profit"))
     end)
 
-    it("listed late tells its deal, once, and proves nothing of the rest", function()
+    -- Three polls without the deal: half of it is told as closed, estimated.
+    local function half(after)
       begin()
-      local late = { ticket = 501, volume = 0.5, at = 0.5, profit = 4 }
+      poll({ positions = { { volume = 0.5 } } })
+      poll({ positions = { { volume = 0.5 } } })
       assert.equal("modified 1", poll({ positions = { { volume = 0.5 } } }))
+      if after then poll({ positions = { { volume = 0.5 } }, after = after }) end
+    end
+
+    it("listed late tells its deal, once, and proves nothing of the rest", function()
+      local late = { ticket = 501, volume = 0.5, at = 0.5, profit = 4 }
+      half()
       assert.equal("deal 501", poll({ positions = { { volume = 0.5 } }, deals = { late } }))
       assert.equal("", poll({ positions = {}, deals = { late } }))
       assert.equal("1", a:ids())
@@ -204,31 +270,30 @@ describe("lifecycle", function()
     end)
 
     it("listed late while the rest is missing proves nothing either", function()
-      begin()
-      poll({ positions = { { volume = 0.5 } } })
-      assert.equal("deal 501", poll({ positions = {}, deals = { { ticket = 501, volume = 0.5, at = 0.5 } } }))
+      local late = { ticket = 501, volume = 0.5, at = 0.5 }
+      half()
+      assert.equal("", poll({ positions = {}, deals = { late } }))
       assert.equal("1", a:ids())
-      assert.equal("deal 502, closed 1", poll({
-        positions = {},
-        deals = { { ticket = 501, volume = 0.5, at = 0.5 }, { ticket = 502, volume = 0.5, at = 2.5, profit = 6 } },
+      assert.equal("deal 501, deal 502, closed 1", poll({
+        positions = {}, deals = { late, { ticket = 502, volume = 0.5, at = 4.5, profit = 6 } },
       }))
-      assert.equal(0, a:moment(2).about("estimated"))
-      assert.equal(6, a:moment(2).about("net_profit"))
+      assert.equal(0, a:moment(3).about("estimated"))
+      assert.equal(0, a:moment(3).about("coalesced"))
+      assert.equal(6, a:moment(3).about("net_profit"))
     end)
 
     it("whose deal is missing is not paid for by a bigger one", function()
-      begin()
-      poll({ positions = { { volume = 0.8 } } })
-      assert.equal("deal 502, closed 1", poll({ positions = {}, deals = { { ticket = 502, volume = 0.8, at = 1.5 } } }))
+      half()
+      poll({ positions = { { volume = 0.5 } }, deals = { { ticket = 500, entry = "in", action = "buy", volume = 0.2, at = 3.4 } } })
+      poll({ positions = { { volume = 0.7 } }, deals = { { ticket = 500, entry = "in", action = "buy", volume = 0.2, at = 3.4 } } })
+      assert.equal("deal 502, closed 1", poll({ positions = {}, deals = { { ticket = 502, volume = 0.7, at = 5.5 } } }))
       assert.equal(0, a:moment(2).about("estimated"))
     end)
 
     it("whose deal never comes does not spoil the proof of a close a minute later", function()
-      begin()
+      half(60)
       poll({ positions = { { volume = 0.5 } } })
-      poll({ positions = { { volume = 0.5 } }, after = 60 })
-      poll({ positions = { { volume = 0.5 } } })
-      assert.equal("deal 502, closed 1", poll({ positions = {}, deals = { { ticket = 502, volume = 0.5, at = 62.5 } } }))
+      assert.equal("deal 502, closed 1", poll({ positions = {}, deals = { { ticket = 502, volume = 0.5, at = 64.5 } } }))
     end)
   end)
 
@@ -265,6 +330,8 @@ describe("lifecycle", function()
     it("without a deal is told as estimated; the deal that comes late is told as a deal", function()
       begin({ { price_current = 1.15 } })
       local now = { { side = "sell", volume = 0.5 } }
+      assert.equal("", poll({ positions = now }))
+      assert.equal("", poll({ positions = now }))
       assert.equal("closed 1, opened 1", poll({ positions = now }))
       assert.equal(1, a:moment(1).about("estimated"))
       assert.equal(1.15, a:moment(1).about("close_price"))
@@ -276,13 +343,18 @@ describe("lifecycle", function()
   end)
 
   describe("a position that is missing", function()
+    -- No positions, and the balance says that something has been closed.
+    local function gone()
+      return poll({ positions = {}, account = { balance = 1009 } })
+    end
+
     it("is held for two polls and told at the third, as estimated", function()
       begin({ { profit = 10, swap = -1, price_current = 1.15 } })
-      assert.equal("", poll({ positions = {} }))
+      assert.equal("", gone())
       assert.equal("1", a:ids())
-      assert.equal("", poll({ positions = {} }))
+      assert.equal("", gone())
       assert.equal("1", a:ids())
-      assert.equal("closed 1", poll({ positions = {} }))
+      assert.equal("closed 1", gone())
       assert.equal("", a:ids())
       local m = a:moment(1)
       assert.equal(1, m.about("estimated"))
@@ -291,7 +363,37 @@ describe("lifecycle", function()
       assert.equal(1.15, m.about("close_price"))
       assert.equal(1, m.about("volume_closed"))
       assert.equal(9, m.about("net_profit"))
-      assert.equal("", poll({ positions = {} }))
+      assert.equal("", gone())
+    end)
+
+    it("is held ten times as long while the balance says that nothing was closed", function()
+      begin({ { profit = 10 } })
+      for _ = 1, 29 do
+        assert.equal("", poll({ positions = {}, account = { balance = 1000 } }))
+        assert.equal("1", a:ids())
+      end
+      assert.equal("closed 1", poll({ positions = {}, account = { balance = 1000 } }))
+      assert.equal(1, a:moment(1).about("estimated"))
+    end)
+
+    it("is held while other deals explain what the balance did", function()
+      begin({ {}, { position_id = 2 } })
+      local other = { ticket = 700, position_id = 2, profit = 9, at = 0.5 }
+      assert.equal("deal 700, closed 2", poll({ positions = {}, account = { balance = 1009 }, deals = { other } }))
+      for _ = 1, 9 do
+        assert.equal("", poll({ positions = {}, account = { balance = 1009 }, deals = { other } }))
+      end
+      assert.equal("1", a:ids())
+      assert.equal("", poll({ positions = { {} }, account = { balance = 1009 } }))
+    end)
+
+    it("is held longer where the volume differed before: that is another difference", function()
+      begin()
+      assert.equal("", poll({ positions = { { volume = 2 } }, account = { balance = 1009 } }))
+      assert.equal("", poll({ positions = { { volume = 2 } }, account = { balance = 1009 } }))
+      assert.equal("", gone())
+      assert.equal("", gone())
+      assert.equal("closed 1", gone())
     end)
 
     it("and comes back has never been away", function()
@@ -337,9 +439,9 @@ describe("lifecycle", function()
 
     it("is told with all the others when they stay away", function()
       begin({ { position_id = 1 }, { position_id = 2 }, { position_id = 3 } })
-      poll({ positions = {} })
-      poll({ positions = {} })
-      assert.equal("closed 1, closed 2, closed 3", poll({ positions = {} }))
+      gone()
+      gone()
+      assert.equal("closed 1, closed 2, closed 3", gone())
     end)
 
     it("does not advance while polls do not tell the positions", function()
@@ -361,7 +463,7 @@ describe("lifecycle", function()
       begin({})
       poll({ positions = { { time_open = model.START_MS + 500 } } })
       for _ = 1, 3 do
-        poll({ positions = {} })
+        gone()
       end
       assert.equal("closed 1", a:told())
       local late = { { ticket = 500, entry = "in", action = "buy", at = 0.5 }, { ticket = 501, at = 1.5 } }
@@ -372,164 +474,11 @@ describe("lifecycle", function()
     it("and was told as closed is opened when it comes back, and its real close is proved", function()
       begin()
       for _ = 1, 3 do
-        poll({ positions = {} })
+        gone()
       end
       assert.equal("opened 1", poll({ positions = { {} } }))
       assert.equal("deal 501, closed 1", poll({ positions = {}, deals = { { ticket = 501, at = 4.5 } } }))
       assert.equal(0, a:moment(2).about("estimated"))
-    end)
-  end)
-
-  describe("a trade between two polls", function()
-    local IN = {
-      ticket = 500, position_id = 5, entry = "in", action = "buy", at = 0.3, price = 1.1, magic = 42,
-      reason = "expert", comment = "ea", commission = -1,
-    }
-    local OUT = { ticket = 501, position_id = 5, at = 0.6, price = 1.2, profit = 10, reason = "sl", comment = "[sl]" }
-
-    it("is opened and closed from its deals", function()
-      begin({})
-      assert.equal("deal 500, deal 501, opened 5, closed 5", poll({ positions = {}, deals = { OUT, IN } }))
-      local open, close = a:moment(3), a:moment(4)
-      assert.equal(1, open.about("synthetic"))
-      assert.equal(1, close.about("synthetic"))
-      assert.equal(0, close.about("estimated"))
-      assert.equal("buy", open.position("side"))
-      assert.equal(1.1, open.position("price_open"))
-      assert.equal(42, open.position("magic"))
-      assert.equal("ea", open.position("comment"))
-      assert.equal("expert", open.position("reason"))
-      assert.equal("EURUSD", open.position("symbol"))
-      assert.equal(model.START_MS + 300, open.position("time_open"))
-      assert.equal("sl", close.about("close_reason"))
-      assert.near(9, close.about("net_profit"), 1e-9)
-      assert.equal("", poll({ positions = {}, deals = { IN, OUT } }))
-    end)
-
-    it("is opened and closed from one row of a closed trade", function()
-      begin({})
-      assert.equal("deal 5, opened 5, closed 5", poll({
-        positions = {},
-        deals = { { ticket = 5, position_id = 5, action = "buy", at = 0.6, opened_at = 0.3, price_position = 1.3, price = 1.2, profit = 10 } },
-      }))
-      assert.equal("sell", a:moment(2).position("side"))
-      assert.equal(1.3, a:moment(2).position("price_open"))
-    end)
-
-    it("is told when it is listed some polls late", function()
-      begin({})
-      for _ = 1, 4 do
-        poll({ positions = {}, deals = {} })
-      end
-      assert.equal("deal 500, deal 501, opened 5, closed 5", poll({ positions = {}, deals = { IN, OUT } }))
-    end)
-
-    it("waits until all of it is listed", function()
-      begin({})
-      assert.equal("", poll({ positions = {}, deals = { IN } }))
-      local half = { ticket = 501, position_id = 5, volume = 0.5, at = 0.6, profit = 1 }
-      local rest = { ticket = 502, position_id = 5, volume = 0.5, at = 0.7, profit = 2 }
-      assert.equal("", poll({ positions = {}, deals = { IN, half } }))
-      assert.equal("deal 500, deal 501, deal 502, opened 5, closed 5", poll({ positions = {}, deals = { IN, half, rest } }))
-      assert.equal(1, a:moment(5).about("volume_closed"))
-    end)
-
-    it("is not told again when the source rewrites its deals", function()
-      begin({})
-      poll({ positions = {}, deals = { IN, OUT } })
-      local again = { ticket = 501, position_id = 5, action = "sell", at = 0.61, opened_at = 0.3 }
-      assert.equal("deal 501", poll({ positions = {}, deals = { IN, OUT, again } }))
-    end)
-
-    it("is not made of trades from before the first poll", function()
-      begin({})
-      local old = { ticket = 5, position_id = 5, at = -60, opened_at = -70 }
-      assert.equal("", poll({ positions = {}, deals = { old } }))
-      assert.equal("deal 6", poll({ positions = {}, deals = { old, { ticket = 6, position_id = 6, at = 0.5, opened_at = -70 } } }))
-    end)
-  end)
-
-  describe("a deal", function()
-    it("that is ahead of the positions waits for them", function()
-      begin()
-      local deal = { ticket = 501, at = 1.01, profit = 3 }
-      assert.equal("", poll({ positions = { {} }, deals = { deal } }))
-      assert.equal("deal 501, closed 1", poll({ positions = {}, deals = { deal } }))
-      assert.equal(0, a:moment(2).about("estimated"))
-    end)
-
-    it("that opens a position which is not there yet waits for it", function()
-      begin({})
-      local deal = { ticket = 500, position_id = 5, entry = "in", action = "buy", at = 1.01 }
-      assert.equal("", poll({ positions = {}, deals = { deal } }))
-      assert.equal("deal 500, opened 5", poll({ positions = { { position_id = 5 } }, deals = { deal } }))
-    end)
-
-    it("after which the volume is what it was is told all the same, and is no proof later", function()
-      begin()
-      local add = { ticket = 500, entry = "in", action = "buy", at = 0.4 }
-      local part = { ticket = 501, at = 0.5, profit = 2 }
-      assert.equal("", poll({ positions = { {} }, deals = { add, part } }))
-      poll({ positions = { {} }, deals = { add, part } })
-      poll({ positions = { {} }, deals = { add, part } })
-      assert.equal("deal 501", poll({ positions = { {} }, deals = { add, part } }))
-      assert.equal("", poll({ positions = {}, deals = { add, part } }))
-      assert.equal("1", a:ids())
-    end)
-
-    it("from before the first poll proves nothing of a position that was there", function()
-      begin({ { volume = 0.5 } })
-      local old = { ticket = 400, volume = 0.5, at = -30 }
-      for _ = 1, 2 do
-        assert.equal("", poll({ positions = {}, deals = { old } }))
-      end
-      assert.equal("1", a:ids())
-      assert.equal("", poll({ positions = { { volume = 0.5 } }, deals = { old } }))
-    end)
-
-    it("proves the close of a position that was watched from its opening, whatever its clock says", function()
-      begin({})
-      poll({ positions = { {} } })
-      assert.equal("closed 1", poll({ positions = {}, deals = { { ticket = 501, at = -7200 } } }))
-      assert.equal(0, a:moment(1).about("estimated"))
-    end)
-
-    it("of the account is a balance operation, told once", function()
-      begin()
-      local deposit = { ticket = 600, action = "balance", entry = "unknown", position_id = 0, volume = 0, profit = 500, at = 0.5 }
-      assert.equal("balance 600", poll({ account = { balance = 1500 }, positions = { {} }, deals = { deposit } }))
-      assert.equal(500, a:moment(1).deal("profit"))
-      assert.equal("", poll({ positions = { {} }, deals = { deposit } }))
-    end)
-
-    it("of the account that is listed late is told all the same", function()
-      begin()
-      local deposit = { ticket = 600, action = "balance", entry = "unknown", position_id = 0, volume = 0, profit = 500, at = 0.5 }
-      poll({ account = { balance = 1500 }, positions = { {} }, deals = {} })
-      for _ = 1, 4 do
-        poll({ positions = { {} } })
-      end
-      assert.equal("balance 600", poll({ positions = { {} }, deals = { deposit } }))
-    end)
-
-    it("from before the first poll is history", function()
-      poll({ account = { balance = 1000 }, positions = {} })
-      assert.equal("", poll({
-        positions = {},
-        deals = { { ticket = 600, action = "balance", entry = "unknown", position_id = 0, profit = 500, at = -3 } },
-      }))
-    end)
-
-    it("is remembered among thousands of others", function()
-      begin({})
-      local deals = {}
-      for i = 1, 9000 do
-        deals[i] = { ticket = i, action = "balance", entry = "unknown", position_id = 0, profit = 1, at = 0.5 }
-      end
-      assert.equal(0, a:poll({ positions = {}, deals = deals }))
-      assert.equal(9000, a.account.moments_count)
-      assert.equal("", poll({ positions = {}, deals = { deals[9000], deals[5000] } }))
-      assert.is_true(a.account.deals.count <= 8192)
     end)
   end)
 end)

@@ -85,11 +85,32 @@ describe("the default rules", function()
 
   it("tell only the changed fields of a modified position", function()
     local events = moment("TG_MOMENT_POSITION_MODIFIED", {
-      position = rules.position({ sl = 1.082 }), was = { sl = 1.08, profit = 3 },
+      position = rules.position({ sl = 1.082 }), was = { sl = 1.08, profit = 3 }, about = { change = "levels" },
     })
     assert.equal("position_modified", events[1].type)
-    assert.equal('{"ticket":501,"position_id":501,"symbol":"EURUSD","changes":{"sl":{"old":1.08000,"new":1.08200}}}',
+    assert.equal('{"ticket":501,"position_id":501,"symbol":"EURUSD","change":"levels","changes":{"sl":{"old":1.08000,"new":1.08200}}}',
       events[1].payload)
+  end)
+
+  it("tell a part that was closed with its figures", function()
+    local events = moment("TG_MOMENT_POSITION_MODIFIED", {
+      position = rules.position({ volume = 0.6 }), was = { volume = 1 },
+      about = {
+        change = "partial_close", volume_closed = 0.4, close_price = 1.09, net_profit = 20, close_reason = "manual",
+        time_close = 1790000060000LL, position_by_id = 77, digits = 5, coalesced = 1,
+      },
+    })
+    assert.equal('{"ticket":501,"position_id":501,"symbol":"EURUSD","change":"partial_close",'
+      .. '"changes":{"volume":{"old":1.00,"new":0.60}},"volume_closed":0.40,"close_price":1.09000,"net_profit":20.00,'
+      .. '"close_time":"2026-09-21T14:14:20.000Z","reason":"manual","closed_by":77,"coalesced":true}', events[1].payload)
+  end)
+
+  it("tell money that moved without a trade", function()
+    local events = moment("TG_MOMENT_BALANCE_OPERATION", {
+      deal = { ticket = 9, action = "credit", profit = -50, time = 1790000060000LL, comment = "bonus out" },
+    })
+    assert.equal('{"ticket":9,"operation":"credit","amount":-50.00,"time":"2026-09-21T14:14:20.000Z",'
+      .. '"comment":"bonus out"}', events[1].payload)
   end)
 
   it("tell a stop loss that was taken away as null", function()
@@ -207,7 +228,7 @@ describe("the shipped rule sets", function()
     local engine = rules.engine({ "plugins/rules/default", "plugins/rules/margin_zones" })
     assert(engine:load())
     assert.equal("default+margin_zones", ffi.string(engine:status().name))
-    assert.equal(9, engine:status().rules)
+    assert.equal(10, engine:status().rules)
     engine:free()
   end)
 end)

@@ -10,20 +10,30 @@ rule "position_opened" {
       },
     },
     when "synthetic", -- rebuilt from deals: it was opened and closed between two polls
+    when "estimated", -- a position that turned round, and no deal has confirmed it
+    when "coalesced",
   },
 }
 
 rule "position_modified" {
   on = "position_modified",
   payload = {
-    "ticket", "position_id", "symbol",
+    "ticket", "position_id", "symbol", "change",
     {
       changes = changes {
         "sl", "tp", "volume", { open_price = "price_open" }, "ticket", "magic", "comment", "external_id", "symbol",
         { type = "side" },
       },
     },
-    when "estimated", -- a part was closed and no deal has said for how much
+    -- A part was closed: the figures of its deals.
+    { volume_closed = when({ change = "partial_close" }, "volume_closed") },
+    { close_price = when({ change = "partial_close" }, "close_price") },
+    { net_profit = when({ change = "partial_close" }, "net_profit") },
+    { close_time = when({ change = "partial_close" }, "time_close") },
+    { reason = when({ change = "partial_close" }, "close_reason") },
+    { closed_by = when("position_by_id", "position_by_id") }, -- a close-by: the opposite position
+    when "estimated", -- the volume moved and no deal has confirmed it
+    when "coalesced", -- several changes between two polls, told as one
   },
 }
 
@@ -33,8 +43,10 @@ rule "position_closed" {
     "ticket", "position_id", "symbol", "side", "volume", { open_price = "price_open" }, "close_price",
     "profit", "swap", "commission", "net_profit", { open_time = "time_open" }, { close_time = "time_close" },
     { reason = "close_reason" },
+    { closed_by = when("position_by_id", "position_by_id") },
     when "estimated", -- no deal has confirmed these figures
     when "synthetic",
+    when "coalesced",
   },
 }
 
@@ -55,8 +67,21 @@ expect "position_opened" {
 }
 
 expect "position_modified" {
-  moment = { ticket = 501, sl = 1.08, was = { sl = nothing } },
-  gives = { ticket = 501, position_id = 501, symbol = "EURUSD", changes = { sl = { new = 1.08 } } },
+  moment = { ticket = 501, change = "levels", sl = 1.08, was = { sl = nothing } },
+  gives = {
+    ticket = 501, position_id = 501, symbol = "EURUSD", change = "levels", changes = { sl = { new = 1.08 } },
+  },
+}
+
+expect "position_modified" { -- a part was closed by an opposite position
+  moment = {
+    ticket = 501, change = "partial_close", volume = 0.6, volume_closed = 0.4, close_price = 1.09, net_profit = 20,
+    time_close = "2026-01-01T10:00:00Z", close_reason = "manual", position_by_id = 77, was = { volume = 1 },
+  },
+  gives = including {
+    change = "partial_close", volume_closed = 0.4, close_price = 1.09, net_profit = 20, reason = "manual",
+    closed_by = 77, changes = { volume = { old = 1, new = 0.6 } },
+  },
 }
 
 expect "position_modified" { -- a price that moves is no modification

@@ -1,0 +1,147 @@
+-- One seed: a broker that lives, a source that fails, a gateway, a client, and a judge.
+local ffi = require("ffi")
+local broker_of, source_of = require("simulation.broker"), require("simulation.source")
+local client_of, judge = require("simulation.client"), require("simulation.judge")
+local pipeline = require("simulation.pipeline")
+local C = pipeline.C
+
+local world = {}
+local QUIET_POLLS = 36 -- more than an absence without a deal is held, and than any deal is late
+
+-- A source of numbers: random(n) is 0 … n-1, random.unit() is 0 … 1.
+local function random_of(seed)
+  local state = ffi.new("struct tg_rng", { seed })
+  return setmetatable({ unit = function() return C.tg_rng_unit(state) end }, {
+    __call = function(_, n) return tonumber(C.tg_rng_below(state, n)) end,
+  })
+end
+
+-- Runs a seed. Gives { operations, faults, polls, messages, kind } or, as second value, what is wrong; `log` is called
+-- with each line of its story.
+function world.run(script, seed, log)
+  local random = random_of(seed * 2654435761)
+  local kind = source_of.KINDS[1 + random(#source_of.KINDS)]
+  -- A late history is late as a whole; a terminal's has its newest rows in any order.
+  local listed = 0
+  local listing = kind.lag > 0 and function(now)
+    local at = now + (random(3) == 0 and random(kind.lag) or 0)
+    if kind.seconds then return at end
+    listed = math.max(listed, at)
+    return listed
+  end
+  local broker = broker_of.new(random, { netting = random(2) == 0, whole_seconds = kind.seconds, no_reuse = kind.lag > 0, listed = listing or nil })
+  local source = source_of.new(random, broker, kind, ({ 0, 0.03, 0.1, 0.2 })[1 + random(4)])
+  local rate = ({ 0.1, 0.5, 1.5, 4 })[1 + random(4)]
+  local polls, restarts, line = 0, 0, 0
+  local gateway, client, facts
+
+  local function tell(text, ...)
+    if not log then return end
+    while line < #broker.story do
+      line = line + 1
+      log(broker.story[line])
+    end
+    log(("%8d  "):format(broker.now - broker_of.START_MS) .. text:format(...))
+  end
+  source.log = function(text) tell("                                        fault: %s", text) end
+
+  local function take_all()
+    for text in function() return gateway:take() end do
+      if log then tell("                                        %s", text:sub(1, 300)) end
+      client:take(text)
+    end
+  end
+
+  -- What was true when the first positions were read.
+  local function begin(at)
+    facts = { steps = {}, orders = {}, at = at }
+    for id, steps in pairs(broker.steps) do facts.steps[id] = #steps end
+    for ticket in pairs(broker.orders) do facts.orders[ticket] = true end
+  end
+
+  local function start()
+    gateway, client = pipeline.new(script, broker.now), client_of.new()
+    facts = nil
+    gateway:connect()
+  end
+
+  local function poll(quiet)
+    polls = polls + 1
+    local before
+    if not gateway.account.positions_known then
+      begin(broker.now)
+      before = facts
+    end
+    local since = gateway:since(broker.now)
+    local answer = source:poll(quiet and 0 or rate, since, function(a) return gateway:wants(a) end, quiet)
+    if not answer then return end
+    local first = not gateway.account.positions_known
+    -- What a client begins with is what the first answer shows; a gateway cannot know better.
+    if first and (not answer.whole or answer.old or not answer.positions or not answer.account) then return end
+    local rc = gateway:apply(answer, broker.now)
+    tell("poll%s%s%s", answer.old and " (old)" or "", answer.deals and " with deals" or "",
+      rc ~= 0 and " refused: " .. rc or "")
+    if first and rc == 0 then
+      facts = before
+      facts.till = broker.now
+    end
+    if quiet or random(3) > 0 then take_all() end
+  end
+
+  local function live(seconds)
+    for _ = 1, seconds do
+      poll(false)
+      broker:live(broker.now - broker.now % 1000 + 1000 + (broker.now % 1000 > 900 and 1000 or 0), rate)
+      if facts and random(40) == 0 then gateway:say('{"type":"snapshot"}') end
+    end
+  end
+
+  local function rest()
+    for _ = 1, kind.late and 2 * QUIET_POLLS or QUIET_POLLS do
+      poll(true)
+      broker.now = broker.now + 1000
+    end
+    take_all()
+    local what = {
+      deals = kind.deals, history = kind.history, orders = kind.orders, lag = kind.lag, began = facts.at,
+      opened_early = kind.lag > 0 or not kind.deals or source.intensity > 0,
+      edge = function(time) return time <= facts.till end,
+      clock = kind.clock, no_deals = source.by_name.no_deals,
+    }
+    judge.state(broker, client, what)
+    judge.positions(broker, client.told, facts.steps, what)
+    judge.orders(broker, client.told, facts.orders, what)
+    judge.money(broker, client.told, what)
+  end
+
+  local function all()
+    broker:live(broker.now + 5000, 2)
+    start()
+    for _ = 1, 2 do
+      live(20 + random(30))
+      rest()
+      if random(4) == 0 then
+        tell("the gateway starts anew")
+        gateway:free()
+        gateway, restarts = nil, restarts + 1
+        broker:live(broker.now + 1000 + random(20000), rate)
+        start()
+      end
+    end
+  end
+
+  local good, why = xpcall(all, function(why)
+    return type(why) == "string" and not why:find("^%./tests") and why or debug.traceback(why)
+  end)
+  local messages = client and client.messages or 0
+  if gateway then gateway:free() end
+  tell(good and "held" or "BROKEN: " .. tostring(why))
+  return {
+    kind = kind.name, operations = broker.count, faults = source.count, by_name = source.by_name, polls = polls,
+    messages = messages, restarts = restarts,
+  }, not good and why or nil
+end
+
+world.rules = pipeline.rules
+
+return world
