@@ -55,6 +55,7 @@ struct tg_suspect {
     int64_t lots;    /* its volume by then, as tg_plan has it; 0: missing */
     double gap;      /* the account's before it was missing */
     int64_t seen_ms; /* when it was last seen as it was told, UTC; 0 = not known */
+    double money;    /* balance and credit before it was missing */
 };
 
 /* Sorted by identifier. */

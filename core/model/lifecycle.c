@@ -158,6 +158,11 @@ static bool find_gap(struct tg_walk *walk)
     return records->account_known && deals && !isnan(walk->gap);
 }
 
+static double money_of(const struct tgl_account *account)
+{
+    return account->balance + known(account->credit);
+}
+
 /* How many polls a difference is held without a deal. A close moves the balance. While every move
  * of it is explained by other deals, an absence is most likely the source's: a terminal that logs
  * in again shows no positions for a while. Something unexplained speaks for a close only when it
@@ -169,7 +174,8 @@ static int patience(const struct tg_walk *walk, const struct tg_plan *plan,
     int polls = walk->policy->suspect_polls, digits = account->now.currency_digits;
     if (plan->now || polls == 1 || isnan(account->now.balance)) return polls;
     bool moved = walk->gap_known && suspect && !tg_same(walk->gap, suspect->gap, digits) &&
-                 tg_same(walk->gap, account->gap, digits);
+                 tg_same(walk->gap, account->gap, digits) &&
+                 !tg_same(money_of(&walk->records->account), suspect->money, digits);
     return moved ? polls : polls * TG_PATIENCE;
 }
 
@@ -260,11 +266,18 @@ static void settle_up(struct tg_walk *walk)
         if (plan->settled && plan->owed) tg_debts_owe(&account->debts_was, &debt, false);
         if (plan->verdict == TG_HELD) {
             suspects->rows[suspects->count++] =
-                (struct tg_suspect){plan->id, plan->polls, plan->lots,
-                                    before ? before->gap : account->steady, plan->seen_ms};
+                (struct tg_suspect){.id = plan->id,
+                                    .polls = plan->polls,
+                                    .lots = plan->lots,
+                                    .seen_ms = plan->seen_ms,
+                                    .gap = before ? before->gap : account->steady,
+                                    .money = before ? before->money : money_of(&account->now)};
         } else if (!plan->shown && !plan->turn && plan->lots != plan->told) {
             debt.lots = plan->lots - plan->told;
             debt.deals = 1;
+            /* All that was made before it was told as closed is part of that. */
+            if (!plan->lots && walk->records->source_time_ms)
+                debt.seen_ms = walk->records->source_time_ms + TG_CLOCK_MS;
             tg_debts_owe(&account->debts_was, &debt, !plan->lots);
         }
     }

@@ -21,11 +21,10 @@ end
 function world.run(script, seed, log)
   local random = random_of(seed * 2654435761)
   local kind = source_of.KINDS[1 + random(#source_of.KINDS)]
-  -- A late history is late as a whole; a terminal's has its newest rows in any order.
+  -- A late history is late as a whole: what was made first is listed first.
   local listed = 0
   local listing = kind.lag > 0 and function(now)
     local at = now + (random(3) == 0 and random(kind.lag) or 0)
-    if kind.seconds then return at end
     listed = math.max(listed, at)
     return listed
   end
