@@ -326,7 +326,7 @@ describe("a Web API session", function()
     C.tg_webapi_stream_init(theirs, blocks[0], blocks[2])
     C.tg_webapi_stream_init(ours, blocks[0], blocks[3])
     local function pass(stream, text)
-      local copy = ffi.new("unsigned char[?]", #text, text)
+      local copy = ffi.new("unsigned char[?]", #text + 1, text)
       C.tg_webapi_stream_pass(stream, copy, #text)
       return ffi.string(copy, #text)
     end
