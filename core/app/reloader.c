@@ -144,7 +144,8 @@ static int conclude(struct tg_gateway *gateway, const char *cause, int rc, struc
                  tg_i("generation", status.generation));
     } else {
         tg_gateway_names(gateway);
-        tg_audit("rules", "reloaded", tg_s("cause", cause), tg_i("generation", status.generation));
+        tg_audit("rules", "reloaded", tg_s("cause", cause), tg_i("generation", status.generation),
+                 tg_s("version", status.version));
     }
     return rc;
 }

@@ -16,6 +16,9 @@
 /* What rules remember is kept beside a set that was replaced, when it is no more than this. */
 #define KEPT_MEMORY (8 * 1024 * 1024)
 
+/* Times the faults a call of the rule before: so many more are worse. */
+#define WORSE 2
+
 static int refuse(struct tg_script *script, int rc, const struct tg_err *why, struct tg_err *err)
 {
     script->reloads_failed++;
@@ -216,13 +219,15 @@ static bool is_worse(const struct tg_script *script, struct tg_err *why)
     for (uint32_t i = 0; i < generation->rules_count; i++) {
         const struct tg_rule *rule = &generation->rules[i];
         const struct tgl_tally *tally = &generation->work.tallies[i];
-        if (rule->known_faulty) continue;
+        if (rule->faulty_before >= 1) continue;
         if (tally->muted == TG_MUTED_BY_FAULT) {
             (void)tg_fail(why, TG_EINVAL, "rule \"%s\" was muted: %s", rule->name,
                           rule->last_fault);
             return true;
         }
-        if (script->options.rollback_faults && tally->faults >= script->options.rollback_faults) {
+        bool often = tally->faults > WORSE * rule->faulty_before * tally->calls;
+        if (script->options.rollback_faults && often &&
+            tally->faults >= script->options.rollback_faults) {
             (void)tg_fail(why, TG_EINVAL, "rule \"%s\" faulted %.0f times: %s", rule->name,
                           tally->faults, rule->last_fault);
             return true;

@@ -46,7 +46,7 @@ struct tg_rule {
     char last_fault[TG_FAULT_TEXT];
     char last_fault_account[TG_ACCOUNT_ID_MAX + 1];
     int64_t last_fault_wall_ms;
-    bool known_faulty; /* it faulted, or was silent, in the generation before as well */
+    double faulty_before; /* faults a call in the generation before; 1: it was silent */
 };
 
 /* An event that Lua made and that is not emitted yet. */

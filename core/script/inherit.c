@@ -73,7 +73,9 @@ static void keep_silent(struct tg_generation *generation, const struct tg_genera
         const struct tgl_tally *tally = &from->work.tallies[k];
         struct tg_rule *rule = tg_generation_find(generation, old->name);
         if (!rule) continue;
-        rule->known_faulty = tally->faults > 0 || tally->muted;
+        rule->faulty_before = tally->muted       ? 1
+                              : tally->calls > 0 ? tally->faults / tally->calls
+                                                 : 0;
         if (!tally->muted) continue;
         if (tally->muted == TG_MUTED_BY_FAULT && rule->file_hash != old->file_hash) continue;
         tg_generation_silence(generation, (uint32_t)(rule - generation->rules), tally->muted,

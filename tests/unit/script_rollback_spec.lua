@@ -238,6 +238,23 @@ describe("a generation on probation", function()
     assert.is_nil(engine:tick())
   end)
 
+  it("is rolled back for faults that are far more than before", function()
+    put([[return rule "n" { watch = { "balance" }, detect = function(now, was, memory)
+      memory.n = (memory.n or 0) + 1
+      if memory.n == 5 then error("once") end
+    end }]])
+    for _ = 1, 60 do
+      poll()
+      assert.is_nil(engine:tick())
+    end
+    assert.equal(1, engine:rule("n").faults)
+    put('return rule "n" { watch = { "balance" }, detect = function() error("always") end }')
+    for _ = 1, 3 do
+      poll()
+    end
+    assert.matches("faulted 3 times", engine:tick(), 1, true)
+  end)
+
   it("is not rolled back for what happens after its time", function()
     put('return rule "n" { watch = { "balance" }, detect = function(now) return now.nope end }')
     for _ = 1, 60 do
