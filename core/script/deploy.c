@@ -37,6 +37,7 @@ static int build(struct tg_script *script, const struct tg_ruleset *set,
     struct tg_generation *candidate = tg_generation_new(&script->options, TG_ROLE_LIVE, set, err);
     if (!candidate) return -TG_EINVAL;
     int rc = memories->back ? 0 : tg_trial_run(&trial, set, err);
+    script->tried = trial.accounts;
     if (!rc && script->generation)
         rc = tg_generation_inherit(candidate, script->generation, memories, err);
     if (rc) {
@@ -82,7 +83,9 @@ static void swap(struct tg_script *script, struct tg_generation *candidate, stru
     free(bytes);
     tg_generation_free(former);
     tg_audit("rules", "loaded", tg_s("name", candidate->name), tg_s("version", candidate->version),
-             tg_i("generation", candidate->number), tg_i("rules", candidate->rules_count));
+             tg_i("generation", candidate->number), tg_i("rules", candidate->rules_count),
+             tg_i("tried_on_accounts", script->tried),
+             tg_i("microseconds", tg_mono_us() - script->begun_us));
 }
 
 int tg_script_deploy(struct tg_script *script, struct tg_ruleset *set, enum tg_origin origin,
@@ -93,6 +96,7 @@ int tg_script_deploy(struct tg_script *script, struct tg_ruleset *set, enum tg_o
     struct tg_err why = {{0}};
     char *bytes = NULL;
     tg_must(!script->generation || !script->generation->run);
+    script->begun_us = tg_mono_us();
     save(script, &bytes, &memories);
     int rc = build(script, set, &memories, &candidate, &why);
     if (rc) {
@@ -180,6 +184,7 @@ static int roll_back(struct tg_script *script, const char *reason, bool automati
     char *bytes = NULL;
     if (!row) return tg_fail(err, TG_ENOTFOUND, "no rule set ran before this one");
     tg_must(!script->generation->run);
+    script->begun_us = tg_mono_us();
     struct tg_script_rollback note = {.wall_ms = tg_wall_ms(script->options.clock),
                                       .automatic = automatic};
     uint32_t from = script->generation->number;

@@ -25,7 +25,9 @@ struct tg_script {
     uint64_t signature; /* of the files when they were last tried */
     uint32_t number;
     uint64_t reloads_ok, reloads_failed, rollbacks, rollbacks_automatic;
-    uint64_t events; /* of all generations */
+    uint64_t events;  /* of all generations */
+    uint32_t tried;   /* accounts in the newest dry run */
+    int64_t begun_us; /* of the newest load */
     char last_error[512];
     struct tg_past past;
     struct tg_probation probation;

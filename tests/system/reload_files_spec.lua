@@ -166,6 +166,7 @@ describe("three hundred reloads under clients", function()
       source = { driver = "sim", interval_ms = 100, sim = { events_per_minute = 120 } },
       rules = { path = "rules", reload = false, candidate = "rules", probation_seconds = 0, budget_ms = 500 },
       limits = { per_subject = 100, per_address = 100 },
+      protocol = { timeout_seconds = 3600 },
     }, { files = { ["rules/hello.lua"] = TEXT:format("0") } })
     local clients = {}
     for i = 1, 10 do

@@ -83,6 +83,9 @@ describe("a reload", function()
       ["an empty file"] = "",
       ["bytecode"] = string.dump(function() end),
       ["a big file"] = "-- " .. ("x"):rep(1024 * 1024),
+      ["UTF-16"] = "\255\254r\0e\0t\0u\0r\0n\0",
+      ["Latin-1"] = 'return rule "n" { watch = { "balance" }, payload = { v = const("f\252r") } }',
+      ["a zero byte"] = 'return rule "n" { watch = { "balance" }, payload = { v = const("a\0b") } }',
     }
     for name, text in pairs(bad) do
       it(name, function()
@@ -105,6 +108,35 @@ describe("a reload", function()
         assert.equal("", ffi.string(engine:status().last_error))
       end)
     end
+
+    it("a folder without rules, and files that are none", function()
+      for _, case in ipairs({
+        { "rm %s/a.lua", "no *.lua files" }, { "mkdir %s/a.lua", "a.lua: not a regular file" },
+        { "rmdir %s/a.lua; mkfifo %s/b.lua", "b.lua: not a regular file" },
+      }) do
+        assert(os.execute((case[1]:gsub("%%s", folder.path))) == 0)
+        local good, why = engine:load()
+        assert.is_nil(good)
+        assert.matches(case[2], why, 1, true)
+      end
+      assert.equal(1, engine:status().generation)
+    end)
+
+    it("says which line is not UTF-8", function()
+      folder:write("a.lua", 'return rule "n" {\n  watch = { "balance" }, -- gr\252n\n}')
+      local good, why = engine:load()
+      assert.is_nil(good)
+      assert.matches("a.lua:2: not UTF-8; save the file as UTF-8", why, 1, true)
+    end)
+
+    it("more files than a set may hold, more bytes than all of them may have", function()
+      for i = 1, 17 do
+        folder:write(("big%02d.lua"):format(i), "-- " .. ("x"):rep(1000000))
+      end
+      local good, why = engine:load()
+      assert.is_nil(good)
+      assert.matches("big17.lua: with it the files are larger than 16 MiB", why, 1, true)
+    end)
 
     it("a folder that is gone", function()
       folder:remove()
@@ -140,6 +172,28 @@ describe("a reload", function()
     folder:write("a.lua", counter:format(1, "") .. " ")
     assert(engine:load())
     assert.are_not.equal(version, ffi.string(engine:status().version))
+  end)
+
+  it("does not mind the mark that some editors put in front", function()
+    folder:write("a.lua", "\239\187\191" .. counter:format(1, ""))
+    assert(engine:load())
+    assert.equal('{"n":1}', n())
+  end)
+
+  it("takes files in the order of their names, and no other files", function()
+    folder:remove("a.lua")
+    for i, name in ipairs({ "z.lua", "B.lua", "10.lua", "9.lua", "ä.lua" }) do
+      folder:write(name, ('return rule "r%d" { watch = { "balance" }, payload = { v = const(%d) } }'):format(i, i))
+    end
+    folder:write("x.lua~", "broken(")
+    folder:write(".#x.lua", "broken(")
+    folder:write("x.txt", "broken(")
+    assert(engine:load())
+    local order = {}
+    for i, event in ipairs(engine:run(account:poll({ balance = account.c.now._balance + 1 }))) do
+      order[i] = event.type
+    end
+    assert.same({ "r3", "r4", "r2", "r1", "r5" }, order)
   end)
 
   it("takes single files and folders in the order given", function()

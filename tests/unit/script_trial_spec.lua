@@ -135,6 +135,17 @@ describe("a dry run", function()
     few:free()
   end)
 
+  it("meets some accounts however little time there is", function()
+    local quick = rules.engine({ folder.path }, { trial_accounts = 100, trial_ms = 0 })
+    quick.live = { account, flat }
+    assert(quick:load())
+    folder:write("a.lua", 'return rule "level" { watch = { "margin" }, detect = function() error("at once") end }')
+    local good, why = quick:load()
+    assert.is_nil(good)
+    assert.matches("at once", why, 1, true)
+    quick:free()
+  end)
+
   it("is bounded by its time", function()
     local quick = rules.engine({ folder.path }, { trial_accounts = 100, trial_ms = 1 })
     quick.live = {}
