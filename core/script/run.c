@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ACCOUNTS 128 /* of one walk; with rules.bytes_per_tick it bounds what waits to be sent */
 #define SAMPLE 64    /* one call in so many is timed, here as in lua/beat.lua */
@@ -62,6 +63,13 @@ static bool select_rules(struct tg_generation *generation, uint32_t account, int
 static bool is_due(const struct tg_account *account, int64_t wall_ms)
 {
     return account->wake_wall_ms && account->wake_wall_ms <= wall_ms;
+}
+
+int64_t tg_run_burnt_us(void)
+{
+    struct timespec time;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)) return 0;
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
 
 bool tg_run_wakes(const struct tg_generation *generation, const struct tg_account *account,

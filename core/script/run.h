@@ -4,6 +4,10 @@
 #include "script/class.h"
 #include "script/generation.h"
 
+/* Processor time of this thread in microseconds: what a bound on our own work is measured by, so
+ * that a machine that is busy with something else does not use it up. */
+int64_t tg_run_burnt_us(void);
+
 /* Whether an account's newest poll could make a rule speak. `wake_wall_ms` is when it wants to be
  * run without one, 0 = never. */
 bool tg_run_wakes(const struct tg_generation *generation, const struct tg_account *account,

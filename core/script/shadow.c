@@ -149,7 +149,7 @@ static bool has_time(struct tg_shadow *shadow)
 
 static void spend(struct tg_shadow *shadow, int64_t begun_us)
 {
-    int64_t spent = tg_mono_us() - begun_us;
+    int64_t spent = tg_run_burnt_us() - begun_us;
     shadow->second_spent_us += spent;
     shadow->spent_us += (uint64_t)spent;
 }
@@ -174,7 +174,7 @@ static void run_one(struct tg_shadow *shadow, struct tg_shadow_part part,
         shadow->followed--;
         return;
     }
-    int64_t begun_us = tg_mono_us(), wake_wall_ms = account->wake_wall_ms;
+    int64_t begun_us = tg_run_burnt_us(), wake_wall_ms = account->wake_wall_ms;
     shadow->clock.wall = (int64_t)live->work.now_ms;
     shadow->clock.mono = tg_mono_ms(shadow->options.script->clock);
     shadow->candidate.count = 0;
@@ -261,7 +261,7 @@ void tg_shadow_snapshot(struct tg_shadow *shadow, const struct tg_generation *li
     if (row == UINT32_MAX) row = maker_of(shadow->generation, shadow->row_of_candidate);
     struct tg_follow *at = row == UINT32_MAX ? NULL : follow(shadow, account);
     if (!at || !has_time(shadow)) return; /* a snapshot leaves nothing behind: the next may fit */
-    int64_t begun_us = tg_mono_us();
+    int64_t begun_us = tg_run_burnt_us();
     struct tg_buf own = {0};
     struct tg_script_event event = {
         .account = account, .type = "snapshot", .payload = text, .len = len};

@@ -107,8 +107,8 @@ static struct tg_generation *perform(const struct tg_trial *trial, const struct 
         tg_generation_free(stage.generation);
         return NULL;
     }
-    int64_t until_us = tg_mono_us() + (int64_t)options.trial_ms * 1000;
-    while (*played < count && (!*played || tg_mono_us() < until_us)) {
+    int64_t until_us = tg_run_burnt_us() + (int64_t)options.trial_ms * 1000;
+    while (*played < count && (!*played || tg_run_burnt_us() < until_us)) {
         uint32_t n = count - *played < CHUNK ? count - *played : CHUNK;
         for (uint32_t i = 0; i < n; i++)
             set_scene(&scenes[i], accounts[*played + i]);
