@@ -164,9 +164,9 @@ describe("three hundred reloads under clients", function()
   it("leave nothing behind, and lose nobody's memory", function()
     local gateway = gateway_of.start({
       source = { driver = "sim", interval_ms = 100, sim = { events_per_minute = 120 } },
-      rules = { path = "rules", reload = false, candidate = "rules", probation_seconds = 0, budget_ms = 500 },
+      rules = { path = "rules", reload = false, candidate = "rules", probation_seconds = 0, budget_ms = 500, explain_mb = 0 },
       limits = { per_subject = 100, per_address = 100 },
-      protocol = { timeout_seconds = 3600 },
+      protocol = { timeout_seconds = 3600 }, stream = { history_events = 8 }, -- nothing else may grow
     }, { files = { ["rules/hello.lua"] = TEXT:format("0") } })
     local clients = {}
     for i = 1, 10 do
