@@ -38,20 +38,25 @@ return function(rt)
 
   local function run_watch(rule)
     if not rule.thinks then return hold.shape(rule, rule.programs.watch, WATCH) end
-    local state = now_view()
+    local state, before
+    if rule.lends then
+      state, before = view.lend_now(), view.lend_was()
+    else
+      was = was or view.was()
+      state, before = now_view(), was
+    end
     if rule.only and not rule.only(state) then return ONLY end
-    was = was or view.was()
     local value
     if rule.detect then
       if rule.remembers then
-        value = rule.detect(state, was, memory.of(rule))
+        value = rule.detect(state, before, memory.of(rule))
       else
-        value = rule.detect(state, was)
+        value = rule.detect(state, before)
       end
       if not value then return SILENT end
     end
     if rule.payload then
-      local payload = rule.payload(state, was, value)
+      local payload = rule.payload(state, before, value)
       if payload == nil then return NO_PAYLOAD end
       return hold.text(rule, encode(rule, payload))
     elseif type(value) == "table" and not rule.spec then
@@ -77,7 +82,7 @@ return function(rt)
   local function run_moment(rule, step)
     local moment, kind = moment_of(step)
     if not rule.thinks then return hold.shape(rule, rule.programs[kind], step) end
-    local account = now_view()
+    local account = rule.lends and view.lend_now() or now_view()
     if rule.only and not rule.only(account) then return ONLY end
     local own = rule.remembers and memory.of(rule) or nil
     local value

@@ -13,9 +13,9 @@ return function(native)
     rules = {}, -- in the order of their files; rules[i].index is i - 1
   }
   rt.names = require("names")(rt)
-  rt.view = require("view")(rt)
   rt.bounded = require("bounded")
   rt.std = require("std")(rt)
+  rt.view = require("view")(rt)
   rt.words = require("words")(rt)
   rt.shape = require("shape")(rt)
   rt.program = require("program")(rt)

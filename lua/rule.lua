@@ -1,6 +1,6 @@
 -- rule "name" { … }: what an author declares, checked before it may run.
 return function(rt)
-  local native, names, shape = rt.native, rt.names, rt.shape
+  local native, names, shape, view = rt.native, rt.names, rt.shape, rt.view
   local keys = {
     watch = "table", on = "any", only = "function", detect = "function", payload = "any", type = "string",
     lane = "string", to = "function", every = "number", schema = "table", version = "number", migrate = "function",
@@ -122,6 +122,19 @@ return function(rt)
     return new
   end
 
+  -- Whether no function of a rule may keep the account, so that it can be lent one.
+  local function lends(new)
+    local keeps, at = view.keeps, new.watch and 0 or 2
+    local function reads(f, first, last)
+      for argument = first, last do
+        if f and keeps(f, argument) then return false end
+      end
+      return true
+    end
+    local last = new.watch and 1 or at
+    return reads(new.only, 0, 0) and reads(new.detect, at, last) and reads(new.payload, at, last)
+  end
+
   -- The word `rule` for a file.
   function rule.word(file)
     return function(name)
@@ -155,6 +168,7 @@ return function(rt)
       new.trees[kind] = tree
       return program
     end
+    new.lends = lends(new)
     if new.payload then return end
     if new.watch then new.programs.watch = compile("watch") end
     for _, moment in ipairs(new.moments) do

@@ -61,20 +61,25 @@ return function(rt)
     end
   end
 
-  local function getter(field, prefix, base)
+  local function stale()
+    error("this account belongs to the call that it was given to: keep pick(account, …), not the account", 3)
+  end
+
+  -- `first`: what is done before the member is read.
+  local function getter(field, prefix, base, first)
     local body = bodies[field.kind]:gsub("%$", "_" .. prefix .. field.name)
-    local chunk = assert(loadstring("return function(r) " .. body .. " end", "=view"))
+    local chunk = assert(loadstring("return function(r) " .. (first or "") .. body .. " end", "=view"))
     setfenv(chunk, {
-      text = ffi.string, cast = cast, chars = ffi.typeof("const char *"), offset = base + field.offset,
-      names = field.names, tonumber = tonumber, digits = digits,
+      work = work, stale = stale, text = ffi.string, cast = cast, chars = ffi.typeof("const char *"),
+      offset = base + field.offset, names = field.names, tonumber = tonumber, digits = digits,
     })
     return chunk()
   end
 
-  local function getters(entity, prefix, base)
+  local function getters(entity, prefix, base, first)
     local out = {}
     for _, field in ipairs(entity.fields) do
-      out[field.name] = getter(field, prefix, base)
+      out[field.name] = getter(field, prefix, base, first)
     end
     return out
   end
@@ -136,9 +141,23 @@ return function(rt)
     "double _stay; int32_t _before;")
   verify(account_type, account_entity, "", 0)
 
+  -- An account that is lent: the date of a loading and nothing else. Its getters read the account that is
+  -- loaded, and refuse when that is another by now. What only reads (lua/keeps.lua) is lent one: it costs no
+  -- copy, and in compiled code not even an object.
+  local lent_type = {}
+  for _, side in ipairs({ "now", "was" }) do
+    ffi.cdef(("struct tgv_lent_%s { const double _stay; const int32_t _before; };"):format(side))
+    lent_type[side] = ffi.typeof("struct tgv_lent_" .. side)
+  end
+  local lent_now, lent_was = lent_type.now, lent_type.was
+
+  local function is_account(value)
+    return istype(lent_now, value) or istype(lent_was, value) or istype(account_type, value)
+  end
+
   -- The state and the control value come from the rule: both are proved before they index anything.
   local function next_position(account, last)
-    if not istype(account_type, account) or account._stay ~= work.stay then
+    if not is_account(account) or account._stay ~= work.stay then
       error("positions() belongs to the call it was asked in: keep the positions, not the account", 2)
     end
     local i = 0
@@ -154,12 +173,12 @@ return function(rt)
   end
 
   local function positions(account)
-    if not istype(account_type, account) then error("it is account:positions(), with a colon", 2) end
+    if not is_account(account) then error("it is account:positions(), with a colon", 2) end
     return next_position, account
   end
 
   local function next_order(account, last)
-    if not istype(account_type, account) or account._stay ~= work.stay then
+    if not is_account(account) or account._stay ~= work.stay then
       error("orders() belongs to the call it was asked in: keep the orders, not the account", 2)
     end
     local i = 0
@@ -175,23 +194,30 @@ return function(rt)
   end
 
   local function orders(account)
-    if not istype(account_type, account) then error("it is account:orders(), with a colon", 2) end
+    if not is_account(account) then error("it is account:orders(), with a colon", 2) end
     return next_order, account
   end
 
-  local get_account = getters(account_entity, "", 0)
-  get_account.positions = function() return positions end
-  get_account.orders = function() return orders end
+  -- Gives a type of accounts its public names.
+  local function publish(ctype, get)
+    get.positions = function() return positions end
+    get.orders = function() return orders end
+    ffi.metatype(ctype, {
+      __index = function(self, key)
+        local found = get[key]
+        if found then return found(self) end
+        error(names.unknown({ "account" }, key), 2)
+      end,
+      __newindex = refuse_write,
+      __tostring = function(self) return "account " .. get.id(self) end,
+    })
+  end
 
-  ffi.metatype(account_type, {
-    __index = function(self, key)
-      local found = get_account[key]
-      if found then return found(self) end
-      error(names.unknown({ "account" }, key), 2)
-    end,
-    __newindex = refuse_write,
-    __tostring = function(self) return "account " .. get_account.id(self) end,
-  })
+  publish(account_type, getters(account_entity, "", 0))
+  for side, ctype in pairs(lent_type) do
+    publish(ctype, getters(account_entity, "", 0,
+      ("if r._stay ~= work.stay then stale() end local r = work.%s "):format(side)))
+  end
 
   local function new_account(source, before)
     local new = account_type()
@@ -205,6 +231,14 @@ return function(rt)
   -- The account that is loaded, as it is and as it was.
   function view.now() return new_account(work.now, 0) end
   function view.was() return new_account(work.was, 1) end
+
+  -- The same, lent to a function that keeps nothing.
+  function view.lend_now() return lent_now(work.stay, 0) end
+  function view.lend_was() return lent_was(work.stay, 1) end
+
+  view.keeps = require("keeps")({
+    [tostring] = true, [type] = true, [rt.std.pick] = true, [rt.std.diff] = true,
+  }, { positions = true, orders = true })
 
   -- All pending orders of the loaded account, as a list.
   function view.orders()

@@ -397,6 +397,7 @@ void tg_run_end(struct tg_generation *generation, struct tg_run *run)
 {
     uint64_t speaking = generation->speaking;
     if (generation->steps_count) walk(generation);
+    generation->work.stay++; /* what was lent is not to be read any more */
     sort_spoken(generation, run);
     if (generation->trace) tg_trace_run(generation->trace, generation, run);
     generation->work.told = NULL;

@@ -1,5 +1,5 @@
 /* What rules cost: a poll of 100 000 accounts through the engine, without sockets and without a
- * source. Each figure is the best of several rounds of processor time, so that what else runs on
+ * source. Each figure is the median of several rounds of processor time, so that what else runs on
  * the machine matters little; the last column compares it with what every poll pays anyway, one
  * pass that finds the differences of all accounts in plain C.
  *
@@ -61,10 +61,22 @@ struct bench {
     int round;
 };
 
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double rounds[ROUNDS])
+{
+    qsort(rounds, ROUNDS, sizeof *rounds, by_size);
+    return rounds[ROUNDS / 2];
+}
+
 static double now_ns(void)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
@@ -152,15 +164,16 @@ static void change(struct bench *bench, void (*poll)(struct tg_account *, int), 
 static void measure_base(struct bench *bench)
 {
     uint64_t bits = 0;
+    double rounds[ROUNDS];
     for (int k = 0; k < ROUNDS; k++) {
         change(bench, prices, -1);
         double begun = now_ns();
         for (uint32_t i = 0; i < bench->count; i++)
             bits += tg_entity_diff(&tg_account_entity, &bench->accounts[i].was,
                                    &bench->accounts[i].now);
-        double ns = (now_ns() - begun) / bench->count;
-        if (!k || ns < bench->base_ns) bench->base_ns = ns;
+        rounds[k] = (now_ns() - begun) / bench->count;
     }
+    bench->base_ns = median(rounds);
     (void)printf("%-58s %8.2f ms %8.0f ns %25s 1.00%s\n", "finding the differences in plain C",
                  bench->base_ns * bench->count / 1e6, bench->base_ns, "", bits ? "" : "!");
 }
@@ -211,20 +224,22 @@ static void measure(struct bench *bench, const char *what, const char *path, boo
                     void (*poll)(struct tg_account *, int), int kind)
 {
     struct tg_script *script = engine(path, interpreted);
-    struct figures best = {0};
+    struct figures all = {0};
+    double rounds[ROUNDS];
     for (int k = 0; k < ROUNDS + 3; k++) {
         change(bench, poll, kind);
         struct figures figures = one_poll(bench, script);
         if (k < 3) continue; /* until the code is compiled and the buffers have their size */
-        if (k == 3 || figures.ns < best.ns) best.ns = figures.ns;
-        best.events = figures.events;
-        best.allocations += figures.allocations;
+        rounds[k - 3] = figures.ns;
+        all.events = figures.events;
+        all.allocations += figures.allocations;
     }
-    uint64_t each = best.events ? best.events : bench->count;
-    (void)printf("%-58s %8.2f ms %8.0f ns %8llu %8.3f %8.2f\n", what, best.ns / 1e6,
-                 best.ns / (double)each, (unsigned long long)best.events,
-                 best.events ? (double)best.allocations / ROUNDS / (double)best.events : 0.0,
-                 best.ns / bench->count / bench->base_ns);
+    all.ns = median(rounds);
+    uint64_t each = all.events ? all.events : bench->count;
+    (void)printf("%-58s %8.2f ms %8.0f ns %8llu %8.3f %8.2f\n", what, all.ns / 1e6,
+                 all.ns / (double)each, (unsigned long long)all.events,
+                 all.events ? (double)all.allocations / ROUNDS / (double)all.events : 0.0,
+                 all.ns / bench->count / bench->base_ns);
     tg_script_free(script);
 }
 
