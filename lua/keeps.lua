@@ -31,7 +31,7 @@ local function decoded(f)
 end
 
 return function(harmless, methods)
-  local known = {} -- function → argument → whether it keeps it
+  local known -- during a question: function → argument → whether it keeps it
   local keeps
 
   local function reads(ins, slot)
@@ -137,9 +137,17 @@ return function(harmless, methods)
     { true, function(a) return (a or store).x end },
     { true, function(...) return ... end },
   }
+  -- Nothing is remembered from question to question: what holds a rule's functions holds all that they hold.
+  local function ask(f, argument)
+    known = {}
+    local answer = keeps(f, argument)
+    known = nil
+    return answer
+  end
+
   for _, proof in ipairs(proofs) do
-    local good, answer = pcall(keeps, proof[2], 0)
+    local good, answer = pcall(ask, proof[2], 0)
     if not good or answer ~= proof[1] then return function() return true end end
   end
-  return keeps
+  return ask
 end

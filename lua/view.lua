@@ -237,7 +237,7 @@ return function(rt)
   function view.lend_was() return lent_was(work.stay, 1) end
 
   view.keeps = require("keeps")({
-    [tostring] = true, [type] = true, [rt.std.pick] = true, [rt.std.diff] = true,
+    [rt.bounded.tostring] = true, [type] = true, [rt.std.pick] = true, [rt.std.diff] = true,
   }, { positions = true, orders = true })
 
   -- All pending orders of the loaded account, as a list.

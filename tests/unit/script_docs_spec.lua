@@ -36,6 +36,25 @@ describe("docs/rules.md", function()
     end)
   end
 
+  it("has examples that are really run: with another outcome none of them holds", function()
+    local proved = 0
+    for _, block in ipairs(blocks) do
+      for _ in block:gmatch("\nexpect ") do
+        proved = proved + 1
+      end
+      if block:find("\nexpect ", 1, true) then
+        local folder = rules.folder({ ["example.lua"] = (block:gsub("gives = {", "gives = { unheard_of = 1,")) })
+        local engine = rules.engine({ folder.path })
+        local good, why = engine:load()
+        assert.is_nil(good)
+        assert.truthy(why:find("gives.unheard_of: expected 1, got nothing", 1, true), why)
+        engine:free()
+        folder:remove()
+      end
+    end
+    assert.is_true(proved >= 4)
+  end)
+
   it("names every field there is", function()
     local C = rules.C
     for row, entity in pairs({
