@@ -15,10 +15,13 @@ static int check_auth(const struct tg_command *command, const struct tg_config *
         return 1;
     }
     tg_auth_free(auth);
-    (void)printf("keys           %d, ownership by %s %s\n", config->auth.keys_count,
-                 config->auth.ownership_claim ? "claim" : "file",
-                 config->auth.ownership_claim ? config->auth.ownership_claim
-                                              : config->auth.ownership_file);
+    if (config->auth.authorize)
+        (void)printf("keys           %d, ownership by auth.authorize\n", config->auth.keys_count);
+    else
+        (void)printf("keys           %d, ownership by %s %s\n", config->auth.keys_count,
+                     config->auth.ownership_claim ? "claim" : "file",
+                     config->auth.ownership_claim ? config->auth.ownership_claim
+                                                  : config->auth.ownership_file);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "app/config_reader.h"
 #include "app/config_sandbox.h"
 #include "app/dev_key.h"
+#include "app/hooks.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,6 +17,7 @@ void tg_config_free(struct tg_config *config)
 {
     if (!config) return;
     tg_config_release(config);
+    tg_hooks_free(config->functions);
     free(config->file);
     free(config);
 }
@@ -103,12 +105,17 @@ static int read_source(struct tg_config *config, const char *here, const struct 
     struct tg_config_scan scan;
     int rc = tg_config_scan_read(&scan, source->data, source->len);
     if (rc) return rc;
+    struct tg_hooks *hooks = tg_hooks_new();
+    if (!hooks) {
+        tg_config_scan_fini(&scan);
+        return -TG_ENOMEM;
+    }
     struct tg_config_faults faults = {.file = config->file, .scan = &scan};
-    struct tg_config_sandbox sandbox = {.file = config->file, .here = here, .scan = &scan};
-    rc = tg_config_sandbox_run(&sandbox, source->data, source->len, why);
+    hooks->sandbox = (struct tg_config_sandbox){.file = config->file, .here = here, .scan = &scan};
+    rc = tg_config_sandbox_run(&hooks->sandbox, source->data, source->len, why);
     if (!rc) {
         struct tg_config_reader reader = {
-            .lua = sandbox.lua, .here = here, .config = config, .faults = &faults};
+            .lua = hooks->sandbox.lua, .here = here, .config = config, .faults = &faults};
         rc = tg_config_reader_run(&reader);
         if (!rc) {
             note_repeats(&faults, &scan);
@@ -124,8 +131,13 @@ static int read_source(struct tg_config *config, const char *here, const struct 
         }
         tg_config_reader_fini(&reader);
     }
+    if (!rc && hooks->sandbox.functions) {
+        rc = tg_hooks_ready(hooks, config->hooks.budget_ms, (size_t)config->hooks.memory_mb << 20);
+        hooks->authorize = config->auth.authorize;
+        if (!rc) config->functions = hooks;
+    }
+    if (hooks != config->functions) tg_hooks_free(hooks);
     tg_config_faults_fini(&faults);
-    tg_config_sandbox_fini(&sandbox);
     tg_config_scan_fini(&scan);
     return rc;
 }

@@ -25,7 +25,7 @@ struct tg_config_header {
 struct tg_config_source {
     char *name;
     char *driver; /* "http", "mt5_webapi", "sim", "replay" */
-    int interval_ms, timeout_ms, concurrency;
+    int interval_ms, timeout_ms, queue_ms, concurrency;
     int64_t max_body_bytes, max_stale_ms;
     char *url, *ca_file;
     int currency_digits;
@@ -77,6 +77,20 @@ struct tg_config {
     struct tg_config_source single;   /* `source` while the file is read; then it is in the list */
     struct tg_config_source *sources; /* at least one, by name */
     int sources_count;
+    int route; /* a kept function (config_sandbox.h), like auth.authorize; 0: none */
+    struct {
+        char *file, *url; /* at most one of them */
+        struct tg_config_header *headers;
+        int headers_count;
+        int interval_ms, timeout_ms;
+        int64_t max_bytes;
+        char *ca_file;
+        bool missing_is_default;
+    } routes;
+    struct {
+        int budget_ms, memory_mb;
+    } hooks;
+    struct tg_hooks *functions; /* where the kept functions live; NULL: the file gave none */
     struct {
         char **always;
         int always_count;
@@ -92,6 +106,7 @@ struct tg_config {
         int cache_tokens;                       /* verified tokens that are remembered; 0: none */
         char *ownership_claim, *ownership_file; /* one of them is NULL */
         int64_t ownership_file_bytes;
+        int authorize;
     } auth;
     struct {
         char **paths;

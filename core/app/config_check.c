@@ -93,6 +93,8 @@ static void check_auth(struct tg_config_reader *reader)
         for (int j = 0; c->auth.keys[i].kid && j < i; j++)
             if (c->auth.keys[j].kid && strcmp(c->auth.keys[i].kid, c->auth.keys[j].kid) == 0)
                 FAULT("auth.keys", "two keys have the kid \"%s\"", c->auth.keys[i].kid);
+    if (c->auth.authorize && tg_config_is_given(reader, "auth.ownership"))
+        FAULT("auth.authorize", "expected either authorize or ownership, got both");
     if (tg_config_is_given(reader, "auth.ownership.file")) {
         if (tg_config_is_given(reader, "auth.ownership.claim"))
             FAULT("auth.ownership", "expected either claim or file, got both");

@@ -2,6 +2,7 @@
  * rows; here is what no row can say. */
 #include "app/config_check.h"
 
+#include "source/http_url.h"
 #include "source/source.h"
 
 #include <curl/curl.h>
@@ -89,13 +90,19 @@ static void check_drivers(struct visit *visit)
     }
 }
 
+/* Whether accounts may have URLs of their own. */
+static bool routed(const struct tg_config *config)
+{
+    return config->route || config->routes.file || config->routes.url;
+}
+
 static void check_http(struct visit *visit)
 {
     struct tg_config_reader *reader = visit->reader;
     const struct tg_config_source *source = visit->source;
     if (source->url)
         check_url(visit, "url", source->url);
-    else if (!tg_config_is_given(reader, key(visit, "url")))
+    else if (!tg_config_is_given(reader, key(visit, "url")) && !routed(reader->config))
         FAULT(key(visit, "url"), "this is required with the driver \"http\" and missing");
     for (int i = 0; i < source->headers_count; i++)
         if (source->headers[i].name) check_header(visit, &source->headers[i]);
@@ -172,6 +179,25 @@ static void check_source(struct visit *visit)
     }
 }
 
+static void check_routes(struct tg_config_reader *reader)
+{
+    static const char *const of_url[] = {"routes.headers", "routes.interval_ms",
+                                         "routes.timeout_ms", "routes.ca_file"};
+    const struct tg_config *config = reader->config;
+    if (config->routes.file && config->routes.url)
+        FAULT("routes", "expected either file or url, got both");
+    if (tg_config_is_given(reader, "routes") && !config->routes.file && !config->routes.url)
+        FAULT("routes", "expected file or url");
+    for (size_t i = 0; i < sizeof of_url / sizeof *of_url; i++)
+        if (tg_config_is_given(reader, of_url[i]) && !config->routes.url)
+            FAULT(of_url[i], "this does nothing without routes.url");
+    struct tg_err err = {0};
+    if (config->routes.url && tg_http_url_check(config->routes.url, &err))
+        FAULT("routes.url", "%s", err.text);
+    if (config->routes.missing_is_default && tg_config_default_source(config) < 0)
+        FAULT("routes.missing", "\"default\" needs a source that is called \"main\"");
+}
+
 void tg_config_check_sources(struct tg_config_reader *reader)
 {
     const struct tg_config *config = reader->config;
@@ -179,9 +205,10 @@ void tg_config_check_sources(struct tg_config_reader *reader)
     if (several && !config->single.driver) return; /* `sources` could not be read, as was said */
     if (several && tg_config_is_given(reader, "source"))
         FAULT("sources", "expected either source or sources, got both");
-    if (several && tg_config_default_source(config) < 0)
+    if (several && !routed(config) && tg_config_default_source(config) < 0)
         FAULT("sources", "several sources and none of them is called \"main\": accounts that are "
                          "sent nowhere else belong to that one");
+    check_routes(reader);
     for (int i = 0; i < config->sources_count; i++) {
         struct visit visit = {.reader = reader, .source = &config->sources[i]};
         tg_buf_puts(&visit.path, several ? "sources" : "source");

@@ -4,6 +4,7 @@
 #include "app/config_reader.h"
 
 #include "app/config_options.h"
+#include "app/config_sandbox.h"
 #include "app/config_value.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -251,6 +252,17 @@ static void read_headers(struct tg_config_reader *reader, const struct tg_config
     if (*count) qsort(*list, (size_t)*count, sizeof **list, by_first_member);
 }
 
+static void read_function(struct tg_config_reader *reader, const struct tg_config_field *field,
+                          void *base)
+{
+    int *place = (int *)(void *)((char *)base + field->offset);
+    if (!lua_isfunction(reader->lua, -1))
+        tg_config_value_refuse(reader, field, "a function");
+    else if (!(*place = tg_config_sandbox_keep(reader->lua)))
+        tg_config_fault(reader->faults, reader->path.data, "more than %d functions",
+                        TG_CONFIG_FUNCTIONS);
+}
+
 static void read_field(struct tg_config_reader *reader, const struct tg_config_field *field,
                        void *base)
 {
@@ -270,6 +282,7 @@ static void read_field(struct tg_config_reader *reader, const struct tg_config_f
     case TG_CONFIG_RECORDS: read_list(reader, field, base); break;
     case TG_CONFIG_HEADERS: read_headers(reader, field, base); break;
     case TG_CONFIG_OPTIONS: tg_config_options_read(reader, field, base); break;
+    case TG_CONFIG_FUNCTION: read_function(reader, field, base); break;
     default: tg_config_value_read(reader, field, base);
     }
 }

@@ -7,6 +7,7 @@
  * sandbox, so nothing can catch the end that the hook makes. */
 #include "app/config_sandbox.h"
 
+#include "base/embedded.h"
 #include "base/err.h"
 #include "base/text.h"
 
@@ -20,6 +21,7 @@
 #include <string.h>
 
 #define CHUNK "config" /* how Lua calls the file; replaced by its real name in messages */
+#define FUNCTIONS "tidegate.functions"
 #define HOOK_STEPS 1000
 
 static const char *const base_names[] = {"assert", "error",  "ipairs",   "next",
@@ -36,8 +38,8 @@ static void *allocate(void *ctx, void *block, size_t before, size_t after)
 {
     struct tg_config_sandbox *sandbox = ctx;
     if (!block) before = 0;
-    if (after > before && sandbox->used + (after - before) > TG_CONFIG_MEMORY_MB * 1048576ul)
-        return NULL;
+    size_t most = sandbox->memory ? sandbox->memory : TG_CONFIG_MEMORY_MB * 1048576ul;
+    if (after > before && sandbox->used + (after - before) > most) return NULL;
     if (!after) {
         if (block) explicit_bzero(block, before); /* it may have held a secret */
         sandbox->used -= before;
@@ -72,11 +74,18 @@ static void push_where(lua_State *lua, const char *text)
     lua_Debug caller;
     const char *key = NULL;
     luaL_where(lua, 1);
-    if (lua_getstack(lua, 1, &caller) && lua_getinfo(lua, "l", &caller))
+    if (!sandbox_of(lua)->over && lua_getstack(lua, 1, &caller) && lua_getinfo(lua, "l", &caller))
         key = tg_config_scan_holder(sandbox_of(lua)->scan, caller.currentline, text);
     if (!key) return;
     lua_pushfstring(lua, "%s: ", key);
     lua_concat(lua, 2);
+}
+
+/* Functions that run later must not wait for a disk, nor see another environment than the file. */
+static int refuse_late(lua_State *lua, const char *word)
+{
+    return luaL_error(lua, "%s is only there while the file is read: keep what it gives in a local",
+                      word);
 }
 
 /* env(name [, default]): a variable of the environment; without a default it must be there. An
@@ -84,6 +93,7 @@ static void push_where(lua_State *lua, const char *text)
 static int l_env(lua_State *lua)
 {
     const char *name = luaL_checkstring(lua, 1);
+    if (sandbox_of(lua)->over) return refuse_late(lua, "env");
     const char *value = getenv(name);
     if (value && *value) {
         lua_pushstring(lua, value);
@@ -143,6 +153,7 @@ static int l_file(lua_State *lua)
     struct tg_config_sandbox *sandbox = sandbox_of(lua);
     struct tg_buf *bytes = &sandbox->scratch;
     const char *given = luaL_checkstring(lua, 1);
+    if (sandbox->over) return refuse_late(lua, "file");
     const char *path = given;
     if (*given != '/') path = lua_pushfstring(lua, "%s/%s", sandbox->here, given);
     tg_buf_clear(bytes);
@@ -219,6 +230,32 @@ static void push_environment(lua_State *lua)
     lua_setmetatable(lua, -2);
 }
 
+/* Functions of C cannot be stopped by any hook, so those that may take long come bounded
+ * (lua/bounded.lua), as methods of texts, too. Leaves nothing on the stack. */
+static void bound_libraries(lua_State *lua)
+{
+    static const char path[] = "lua/bounded.lua";
+    const struct tg_embedded *file = tg_embedded_find(path);
+    static const char *const parts[] = {"string", "table", NULL};
+    tg_must(file);
+    if (luaL_loadbufferx(lua, file->text, file->len, "@lua/bounded.lua", "t")) lua_error(lua);
+    lua_call(lua, 0, 1);
+    for (int i = 0; parts[i]; i++) {
+        lua_getglobal(lua, parts[i]);
+        lua_getfield(lua, -2, parts[i]);
+        lua_pushnil(lua);
+        while (lua_next(lua, -2)) {
+            lua_pushvalue(lua, -2);
+            lua_insert(lua, -2);
+            lua_settable(lua, -5);
+        }
+        lua_pop(lua, 2);
+    }
+    lua_getfield(lua, -1, "lock");
+    lua_call(lua, 0, 0);
+    lua_pop(lua, 1);
+}
+
 struct job {
     const char *source;
     size_t len;
@@ -239,8 +276,16 @@ static int l_run(lua_State *lua)
     open_library(lua, luaopen_string, LUA_STRLIBNAME);
     open_library(lua, luaopen_table, LUA_TABLIBNAME);
     open_library(lua, luaopen_math, LUA_MATHLIBNAME);
+    open_library(lua, luaopen_debug, LUA_DBLIBNAME);
+    bound_libraries(lua);
+    lua_createtable(lua, TG_CONFIG_FUNCTIONS, 0);
+    for (int i = 1; i <= TG_CONFIG_FUNCTIONS; i++) { /* places, so that keeping allocates nothing */
+        lua_pushboolean(lua, false);
+        lua_rawseti(lua, -2, i);
+    }
+    lua_setfield(lua, LUA_REGISTRYINDEX, FUNCTIONS);
     (void)luaJIT_setmode(lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
-    if (luaL_loadbufferx(lua, job->source, job->len, "=" CHUNK, "t")) return lua_error(lua);
+    if (luaL_loadbufferx(lua, job->source, job->len, "@" CHUNK, "t")) return lua_error(lua);
     push_environment(lua);
     lua_setfenv(lua, -2);
     lua_sethook(lua, on_steps, LUA_MASKCOUNT, HOOK_STEPS);
@@ -255,7 +300,7 @@ static int l_run(lua_State *lua)
     return 1;
 }
 
-static void explain(const struct tg_config_sandbox *sandbox, struct tg_buf *why)
+void tg_config_sandbox_explain(const struct tg_config_sandbox *sandbox, struct tg_buf *why)
 {
     const char *text = lua_type(sandbox->lua, -1) == LUA_TSTRING ? lua_tostring(sandbox->lua, -1)
                                                                  : "an error that is no text";
@@ -267,7 +312,40 @@ static void explain(const struct tg_config_sandbox *sandbox, struct tg_buf *why)
         tg_buf_puts(why, rest);
     else
         tg_buf_printf(why, ": %s", text);
-    tg_buf_putc(why, '\n');
+}
+
+/* The table of kept functions; its name is a string of the registry, so this allocates nothing. */
+static void push_functions(lua_State *lua)
+{
+    lua_getfield(lua, LUA_REGISTRYINDEX, FUNCTIONS);
+}
+
+int tg_config_sandbox_keep(lua_State *lua)
+{
+    struct tg_config_sandbox *sandbox = sandbox_of(lua);
+    if (sandbox->functions == TG_CONFIG_FUNCTIONS) return 0;
+    push_functions(lua);
+    lua_pushvalue(lua, -2);
+    lua_rawseti(lua, -2, ++sandbox->functions);
+    lua_pop(lua, 1);
+    return sandbox->functions;
+}
+
+void tg_config_sandbox_push(lua_State *lua, int number)
+{
+    push_functions(lua);
+    lua_rawgeti(lua, -1, number);
+    lua_remove(lua, -2);
+}
+
+void tg_config_sandbox_over(struct tg_config_sandbox *sandbox)
+{
+    sandbox->over = true;
+    sandbox->scan = NULL;
+    sandbox->here = NULL;
+    lua_settop(sandbox->lua, 0);
+    (void)lua_gc(sandbox->lua, LUA_GCCOLLECT, 0);
+    tg_buf_fini(&sandbox->scratch);
 }
 
 int tg_config_sandbox_run(struct tg_config_sandbox *sandbox, const char *source, size_t len,
@@ -279,7 +357,8 @@ int tg_config_sandbox_run(struct tg_config_sandbox *sandbox, const char *source,
     lua_pushcfunction(sandbox->lua, l_run); /* a light function in an empty state: cannot fail */
     lua_pushlightuserdata(sandbox->lua, &job);
     if (lua_pcall(sandbox->lua, 1, 1, 0) == 0) return 0;
-    explain(sandbox, why);
+    tg_config_sandbox_explain(sandbox, why);
+    tg_buf_putc(why, '\n');
     return -TG_EINVAL;
 }
 

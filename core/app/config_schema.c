@@ -95,7 +95,7 @@ static const struct tg_config_field auth_fields[] = {
     BOOL("hide_unknown", auth.hide_unknown, "true"),
     INT("cache_tokens", auth.cache_tokens, 0, 1000000, "4096"),
     SECTION("ownership", ownership_fields),
-    NOT_YET("authorize"),
+    {.name = "authorize", .kind = TG_CONFIG_FUNCTION, AT(auth.authorize)},
     END,
 };
 
@@ -206,6 +206,33 @@ static const struct tg_config_field log_fields[] = {
     END,
 };
 
+static const struct tg_config_field routes_fields[] = {
+    PATH("file", routes.file),
+    TEXT("url", routes.url, NULL),
+    {.name = "headers",
+     .kind = TG_CONFIG_HEADERS,
+     AT(routes.headers),
+     COUNT(routes.headers_count),
+     .max = 32,
+     .secret = true},
+    INT("interval_ms", routes.interval_ms, 1000, DAY_MS, "10000"),
+    INT("timeout_ms", routes.timeout_ms, 50, 600000, "5000"),
+    LONG("max_bytes", routes.max_bytes, 1024, 1073741824, "16777216"),
+    PATH("ca_file", routes.ca_file),
+    {.name = "missing",
+     .kind = TG_CONFIG_SWITCH,
+     AT(routes.missing_is_default),
+     .initial = "unknown",
+     CHOICES("unknown", "default")},
+    END,
+};
+
+static const struct tg_config_field hooks_fields[] = {
+    INT("budget_ms", hooks.budget_ms, 1, 1000, "20"),
+    INT("memory_mb", hooks.memory_mb, 4, 4096, "64"),
+    END,
+};
+
 const struct tg_config_field tg_config_schema[] = {
     SECTION("listen", listen_fields),
     SECTION("admin", admin_fields),
@@ -218,6 +245,9 @@ const struct tg_config_field tg_config_schema[] = {
      .size = sizeof(struct tg_config_source),
      .min = 1,
      .max = TG_CONFIG_SOURCES},
+    {.name = "route", .kind = TG_CONFIG_FUNCTION, AT(route)},
+    SECTION("routes", routes_fields),
+    SECTION("hooks", hooks_fields),
     SECTION("accounts", accounts_fields),
     SECTION("auth", auth_fields),
     SECTION("rules", rules_fields),

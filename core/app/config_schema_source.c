@@ -64,6 +64,7 @@ const struct tg_config_field tg_config_source_fields[] = {
     TEXT("url", url, NULL, ONLY("http mt5_webapi")),
     INT("interval_ms", interval_ms, 100, 3600000, "1000"),
     INT("timeout_ms", timeout_ms, 50, 600000, "2000", ONLY("http mt5_webapi")),
+    INT("queue_ms", queue_ms, 100, 600000, "10000", ONLY("http")),
     INT("concurrency", concurrency, 1, 4096, "256", ONLY("http")),
     LONG("max_body_bytes", max_body_bytes, 1024, 1073741824, "4194304", ONLY("http")),
     LONG("max_stale_ms", max_stale_ms, 0, DAY_MS, "10000", ONLY("http")),

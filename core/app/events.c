@@ -236,14 +236,26 @@ void tg_events_unknown(void *ctx, struct tg_watch *watch)
     tg_client_end_all(watch, 4504, "unknown account");
 }
 
-void tg_events_ended(void *ctx, struct tg_watch *watch)
+/* What waits for the rules of this account, and what they remember of it. */
+static void forget(struct tg_gateway *gateway, struct tg_watch *watch)
 {
-    struct tg_gateway *gateway = ctx;
     for (uint32_t i = 0; i < gateway->fresh_count; i++)
         if (gateway->fresh[i] == watch->account)
             gateway->fresh[i--] = gateway->fresh[--gateway->fresh_count];
     tg_recording_note(gateway, TG_NOTE_ENDED, watch, NULL);
     tg_script_forget(gateway->script, watch->account);
+}
+
+void tg_events_replaced(void *ctx, struct tg_watch *watch)
+{
+    forget(ctx, watch);
+    if (watch->channel) tg_channel_reset(watch->channel);
+}
+
+void tg_events_ended(void *ctx, struct tg_watch *watch)
+{
+    struct tg_gateway *gateway = ctx;
+    forget(gateway, watch);
     if (watch->channel) tg_channel_free(watch->channel);
     watch->channel = NULL;
 }

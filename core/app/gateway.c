@@ -43,6 +43,7 @@ static void on_slow(uv_timer_t *timer)
 {
     struct tg_gateway *gateway = timer->data;
     struct tg_err err = {0};
+    if (!gateway->ready) return;
     int rc = tg_auth_refresh(gateway->auth, &err);
     if (rc == 1) {
         tg_audit("auth", "owners_reloaded");
@@ -50,6 +51,14 @@ static void on_slow(uv_timer_t *timer)
     } else if (rc < 0) {
         tg_gateway_fault(gateway, err.text);
         tg_warn("auth", "owners_refused", tg_s("reason", err.text));
+    }
+    rc = tg_router_refresh(gateway->router, &err);
+    if (rc == 1) {
+        tg_audit("source", "routes_reloaded");
+        tg_scheduler_reroute(gateway->scheduler);
+    } else if (rc < 0) {
+        tg_gateway_fault(gateway, err.text);
+        tg_warn("source", "routes_refused", tg_s("reason", err.text));
     }
     tg_events_due(gateway);
     tg_judge_rules(gateway);
@@ -72,6 +81,7 @@ static void on_sighup(uv_signal_t *handle, int signum)
     struct tg_err err = {0};
     (void)signum;
     int rc = gateway->config_path ? tg_config_load(gateway->config_path, &fresh, &err) : 0;
+    if (fresh && !rc) rc = tg_reload_hooks_check(gateway, fresh, &err);
     if (fresh && !rc) rc = tg_setup_auth_again(fresh, gateway->auth, &err);
     if (rc) {
         tg_gateway_fault(gateway, err.text);
@@ -81,6 +91,7 @@ static void on_sighup(uv_signal_t *handle, int signum)
                          fresh->limits.connections);
         if (tg_script_settings(gateway->script, fresh->rules.options))
             tg_gateway_fault(gateway, "out of memory for rules.options: the old ones stay");
+        tg_reload_hooks(gateway, fresh);
         tg_audit("config", "reloaded", tg_s("file", gateway->config_path));
         tg_client_recheck_all(gateway);
     }
@@ -113,10 +124,17 @@ static int open_script(struct tg_gateway *gateway, struct tg_err *err)
     return 0;
 }
 
+static int on_route(void *ctx, const char *account_id, struct tg_routing **out, struct tg_err *err)
+{
+    struct tg_gateway *gateway = ctx;
+    return tg_router_find(gateway->router, account_id, out, err);
+}
+
 static int open_scheduler(struct tg_gateway *gateway, struct tg_err *err)
 {
-    static const struct tg_scheduler_host host = {
-        tg_events_applied, tg_events_fresh, tg_events_status, tg_events_unknown, tg_events_ended};
+    static const struct tg_scheduler_host host = {tg_events_applied,  tg_events_fresh,
+                                                  tg_events_status,   tg_events_unknown,
+                                                  tg_events_replaced, tg_events_ended};
     const struct tg_config *config = gateway->config;
     struct tg_scheduler_options options = {
         .clock = gateway->clock,
@@ -125,6 +143,7 @@ static int open_scheduler(struct tg_gateway *gateway, struct tg_err *err)
         .upstreams = gateway->upstreams,
         .upstreams_count = config->sources_count,
         .upstream_default = tg_config_default_source(config),
+        .route = tg_router_decides(gateway->router) ? on_route : NULL,
         .maximum = (uint32_t)config->accounts.maximum,
         .host = &host,
         .ctx = gateway,
@@ -220,6 +239,7 @@ static void close_all(struct tg_gateway *gateway)
 {
     if (gateway->server) tg_server_close(gateway->server);
     if (gateway->scheduler) tg_scheduler_free(gateway->scheduler);
+    tg_router_close(gateway->router);
     tg_upstreams_close(gateway->upstreams, gateway->config->sources_count);
     tg_recorder_close(gateway->recorder);
     tg_reloader_close(gateway->reloader);
@@ -227,6 +247,7 @@ static void close_all(struct tg_gateway *gateway)
     for (int turn = 0; turn < 1000 && uv_run(&gateway->loop, UV_RUN_NOWAIT); turn++)
         continue;
     if (uv_loop_close(&gateway->loop)) uv_walk(&gateway->loop, name_handle, NULL);
+    if (gateway->hooks != gateway->config->functions) tg_hooks_free(gateway->hooks);
     tg_store_free(gateway->store);
     tg_script_free(gateway->script);
     tg_auth_free(gateway->auth);
@@ -243,6 +264,7 @@ int tg_gateway_run(const char *config_path, const struct tg_config *config)
     gateway.clock = tg_clock_system();
     gateway.config_path = config_path;
     gateway.config = config;
+    gateway.hooks = config->functions;
     gateway.started_mono_ms = tg_mono_ms(gateway.clock);
     gateway.started_wall_ms = tg_wall_ms(gateway.clock);
     tg_clock_virtual_init(&gateway.turn, gateway.started_mono_ms, gateway.started_wall_ms);
@@ -262,6 +284,7 @@ int tg_gateway_run(const char *config_path, const struct tg_config *config)
     bool given = rc != 0; /* what failed so far stands in files of the operator */
     if (!rc) rc = tg_upstreams_open(&gateway.loop, gateway.clock, config, &gateway.upstreams, &err);
     if (!rc) rc = tg_recording_open(&gateway, &err);
+    if (!rc) rc = tg_router_open(&gateway.loop, config, gateway.hooks, &gateway.router, &err);
     if (!rc) rc = open_scheduler(&gateway, &err);
     if (!rc) rc = open_server(&gateway, &err);
     if (!rc && config->rules.reload && config->rules.paths_count)

@@ -4,6 +4,7 @@
 #include "app/admission.h"
 #include "app/config.h"
 #include "app/refusal.h"
+#include "app/router.h"
 #include "app/scheduler.h"
 #include "auth/auth.h"
 #include "base/list.h"
@@ -35,6 +36,8 @@ struct tg_gateway {
     struct tg_script *script;
     struct tg_store *store;
     struct tg_upstream *upstreams; /* as many as config->sources, in its order */
+    struct tg_hooks *hooks;        /* the functions in force; NULL without any */
+    struct tg_router *router;
     struct tg_scheduler *scheduler;
     struct tg_server *server;
     struct tg_recorder *recorder; /* NULL: nothing is recorded */
@@ -116,6 +119,7 @@ void tg_events_fresh(void *ctx, struct tg_watch *watch, bool first);
 void tg_events_status(void *ctx, struct tg_watch *watch, const char *code, const char *message,
                       int64_t retry_in_ms);
 void tg_events_unknown(void *ctx, struct tg_watch *watch);
+void tg_events_replaced(void *ctx, struct tg_watch *watch);
 void tg_events_ended(void *ctx, struct tg_watch *watch);
 
 /* Runs the rules over the accounts that were polled in this turn. */
@@ -168,6 +172,12 @@ void tg_judge_rules(struct tg_gateway *gateway);
 /* admin_candidate.c: starts the candidate of rules.candidate. -TG_ENOTFOUND: none is configured. */
 int tg_candidate_begin(struct tg_gateway *gateway, struct tg_err *err);
 void tg_gateway_names(struct tg_gateway *gateway); /* after a load: the envelope may differ */
+
+/* hooks_reload.c: the functions of a configuration that was read again. Whether they can take over:
+ * 0, or -TG_EINVAL with a sentence; and the taking over. */
+int tg_reload_hooks_check(const struct tg_gateway *gateway, const struct tg_config *fresh,
+                          struct tg_err *err);
+void tg_reload_hooks(struct tg_gateway *gateway, struct tg_config *fresh);
 
 /* Remembers a fault for /health. */
 void tg_gateway_fault(struct tg_gateway *gateway, const char *text);

@@ -178,7 +178,7 @@ static bool refused_by_account(struct visit *visit, const struct tg_identity *id
         refuse(visit, TG_REFUSE_TOO_MANY_CONNECTIONS, 30);
         return true;
     }
-    if (watch && !watch->account->known && watch->unknown) {
+    if (watch && watch->unknown && (watch->gone || !watch->account->known)) {
         refuse(visit, config->auth.hide_unknown ? TG_REFUSE_NOT_OWNER : TG_REFUSE_UNKNOWN_ACCOUNT,
                0);
         return true;

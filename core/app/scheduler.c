@@ -12,7 +12,8 @@
 
 struct tg_scheduler {
     struct tg_scheduler_options options;
-    uint32_t watches_count;
+    struct tg_upstream nowhere;
+    uint32_t watches_count, generation;
     struct tg_map watches;
     struct tg_rng rng;
 };
@@ -91,7 +92,7 @@ static void failed(struct tg_watch *watch, enum tg_poll_end end, const char *cod
     tg_warn("source", "poll_failed", tg_s("account", watch->account->id),
             tg_s("source", watch->upstream->name), tg_s("code", code), tg_s("message", message),
             tg_i("retry_in_ms", watch->backoff.wait_ms), tg_s("status", tg_watch_status(watch)));
-    if (end == TG_POLL_UNKNOWN && !watch->account->known) {
+    if (end == TG_POLL_UNKNOWN && (watch->gone || !watch->account->known)) {
         host->unknown(scheduler->options.ctx, watch);
         return;
     }
@@ -99,12 +100,126 @@ static void failed(struct tg_watch *watch, enum tg_poll_end end, const char *cod
         host->status(scheduler->options.ctx, watch, code, message, watch->backoff.wait_ms);
 }
 
+/* ---- routes ---- */
+
+static void enter(struct tg_watch *watch, struct tg_upstream *upstream)
+{
+    if (watch->upstream) {
+        set_unknown(watch, false);
+        watch->upstream->counters.states[watch->state]--;
+        watch->upstream->counters.watches--;
+    }
+    watch->upstream = upstream;
+    upstream->counters.states[watch->state]++;
+    upstream->counters.watches++;
+}
+
+static void give_up_poll(struct tg_watch *watch)
+{
+    if (!watch->polling) return;
+    tg_source_cancel(watch->upstream->source, &watch->poll);
+    watch->upstream->counters.in_flight--;
+    watch->polling = false;
+}
+
+/* The account under this id is another one now. */
+static void replace(struct tg_watch *watch)
+{
+    const struct tg_scheduler_options *options = &watch->scheduler->options;
+    tg_warn("source", "account_replaced", tg_s("account", watch->account->id));
+    options->host->replaced(options->ctx, watch);
+    tg_store_renew(options->store, watch->account);
+    set_state(watch, TG_SOURCE_CONNECTING);
+}
+
+enum way {
+    WAY_SAME,  /* where it was */
+    WAY_MOVED, /* somewhere else: what a poll brings from where it was is worth nothing now */
+    WAY_NONE,  /* nowhere, which has been told */
+};
+
+static enum way take_routing(struct tg_watch *watch, struct tg_routing *routing)
+{
+    struct tg_scheduler *scheduler = watch->scheduler;
+    const struct tg_scheduler_options *options = &scheduler->options;
+    int index = routing ? routing->upstream : options->upstream_default;
+    struct tg_upstream *upstream = &options->upstreams[index];
+    bool same = upstream == watch->upstream && tg_routing_same(routing, watch->routing);
+    watch->routed = scheduler->generation;
+    watch->gone = false;
+    if (same) {
+        tg_routing_free(routing);
+        return WAY_SAME;
+    }
+    give_up_poll(watch);
+    tg_info("source", "routed", tg_s("account", watch->account->id),
+            tg_s("source", upstream->name));
+    enter(watch, upstream);
+    watch->backoff = (struct tg_backoff){0};
+    if (watch->account->known && !tg_routing_same_login(routing, watch->routing)) replace(watch);
+    tg_routing_free(watch->routing);
+    watch->routing = routing;
+    return WAY_MOVED;
+}
+
+/* Looks the account up when that is due. */
+static enum way route(struct tg_watch *watch)
+{
+    struct tg_scheduler *scheduler = watch->scheduler;
+    const struct tg_scheduler_options *options = &scheduler->options;
+    struct tg_routing *routing = NULL;
+    struct tg_err err = {0};
+    if (!options->route || watch->routed == scheduler->generation) return WAY_SAME;
+    int rc = options->route(options->ctx, watch->account->id, &routing, &err);
+    if (!rc) return take_routing(watch, routing);
+    give_up_poll(watch);
+    if (watch->upstream != &scheduler->nowhere) enter(watch, &scheduler->nowhere);
+    watch->routed = 0;
+    watch->gone = rc == -TG_ENOTFOUND;
+    if (watch->gone)
+        failed(watch, TG_POLL_UNKNOWN, "NO_ROUTE", "no source has this account", 0);
+    else
+        failed(watch, TG_POLL_FAILED, "ROUTE_ERROR", *err.text ? err.text : tg_strerror(rc), 0);
+    return WAY_NONE;
+}
+
+/* One that waits for a far retry: whether there is anything new to try. What has changed nothing is
+ * not told again. */
+static void route_early(struct tg_watch *watch)
+{
+    struct tg_scheduler *scheduler = watch->scheduler;
+    const struct tg_scheduler_options *options = &scheduler->options;
+    struct tg_routing *routing = NULL;
+    int rc = options->route(options->ctx, watch->account->id, &routing, NULL);
+    if (!rc && take_routing(watch, routing) == WAY_MOVED) schedule(watch, now_of(scheduler));
+    if (rc && watch->upstream != &scheduler->nowhere) (void)route(watch);
+}
+
+void tg_scheduler_reroute(struct tg_scheduler *scheduler)
+{
+    size_t cursor = 0;
+    scheduler->generation = scheduler->generation % UINT32_MAX + 1;
+    for (struct tg_watch *watch;
+         scheduler->options.route && (watch = tg_scheduler_next(scheduler, &cursor));)
+        if (!watch->polling && watch->backoff.state != TG_BACKOFF_CLEAR) route_early(watch);
+}
+
+/* ---- polls ---- */
+
+/* Whether the account shares its upstream's server with others. One with a URL of its own fails for
+ * itself alone: it neither opens the circuit nor is held back by it. */
+static bool is_shared(const struct tg_watch *watch)
+{
+    return !watch->routing || !watch->routing->route.url;
+}
+
 static void start(struct tg_watch *watch)
 {
     struct tg_scheduler *scheduler = watch->scheduler;
     struct tg_upstream *upstream = watch->upstream;
     int64_t now = now_of(scheduler);
-    if (!tg_breaker_allows(&upstream->breaker, &upstream->breaker_policy, now)) {
+    if (is_shared(watch) &&
+        !tg_breaker_allows(&upstream->breaker, &upstream->breaker_policy, now)) {
         upstream->counters.held++;
         failed(watch, TG_POLL_FAILED, "CIRCUIT_OPEN", "the source is failing for every account",
                upstream->breaker.due_ms > now ? upstream->breaker.due_ms - now : 0);
@@ -117,6 +232,7 @@ static void start(struct tg_watch *watch)
     tg_records_clear(&poll->records);
     poll->account_id = account->id;
     poll->subject = watch->subject;
+    poll->route = watch->routing ? &watch->routing->route : NULL;
     poll->deals_since_ms = since - DEALS_OVERLAP_MS;
     poll->end = TG_POLL_OK;
     poll->code[0] = poll->message[0] = '\0';
@@ -150,8 +266,9 @@ static void overdue(struct tg_watch *watch)
 static void on_due(struct tg_timer *timer, int64_t now_ms)
 {
     struct tg_watch *watch = tg_of(timer, struct tg_watch, due);
-    struct tg_upstream *upstream = watch->upstream;
     int64_t late = now_ms - watch->beat_ms;
+    if (route(watch) == WAY_NONE) return;
+    struct tg_upstream *upstream = watch->upstream;
     if (watch->polling) {
         upstream->counters.skipped++;
         overdue(watch);
@@ -177,11 +294,25 @@ static void hasten_all(struct tg_scheduler *scheduler, const struct tg_upstream 
     }
 }
 
+/* Whether the records are of another MT5 login than the account has had so far: a terminal in which
+ * somebody logged in elsewhere. Nobody may see that one's figures here. */
+static bool is_stranger(const struct tg_watch *watch)
+{
+    const char *login = watch->account->now.login, *told = watch->poll.records.account.login;
+    return watch->account->known && watch->poll.records.account_known && *login && *told &&
+           strcmp(login, told) != 0;
+}
+
 static void good(struct tg_watch *watch)
 {
     struct tg_scheduler *scheduler = watch->scheduler;
     const struct tg_scheduler_options *options = &scheduler->options;
     bool first = !watch->account->known;
+    if (is_stranger(watch)) {
+        watch->upstream->counters.rejected++;
+        failed(watch, TG_POLL_STALE, "WRONG_ACCOUNT", "the source has another login there now", 0);
+        return;
+    }
     int rc = tg_account_apply(watch->account, &watch->poll.records, &watch->upstream->account,
                               now_of(scheduler), tg_wall_ms(options->clock));
     if (rc) {
@@ -210,13 +341,16 @@ static void on_done(struct tg_poll *poll)
     upstream->counters.in_flight--;
     upstream->counters.polls[poll->end]++;
     tg_histogram_note(&upstream->counters.duration, tg_mono_us() - watch->started_us);
-    if (tg_breaker_note(&upstream->breaker, &upstream->breaker_policy, poll->end,
-                        now_of(scheduler))) {
+    if (is_shared(watch) && tg_breaker_note(&upstream->breaker, &upstream->breaker_policy,
+                                            poll->end, now_of(scheduler))) {
         bool open = tg_upstream_open(upstream);
         tg_warn("source", open ? "circuit_opened" : "circuit_closed",
                 tg_s("source", upstream->name), tg_i("wait_ms", upstream->breaker.wait_ms));
         if (!open) hasten_all(scheduler, upstream);
     }
+    enum way way = route(watch); /* it may have changed while the poll was under way */
+    if (way == WAY_MOVED) schedule(watch, now_of(scheduler));
+    if (way != WAY_SAME) return;
     if (poll->end == TG_POLL_OK)
         good(watch);
     else
@@ -235,10 +369,7 @@ static void end_watch(struct tg_watch *watch)
 {
     struct tg_scheduler *scheduler = watch->scheduler;
     const struct tg_scheduler_options *options = &scheduler->options;
-    if (watch->polling) {
-        tg_source_cancel(watch->upstream->source, &watch->poll);
-        watch->upstream->counters.in_flight--;
-    }
+    give_up_poll(watch);
     tg_wheel_stop(options->wheel, &watch->due);
     tg_wheel_stop(options->wheel, &watch->grace);
     options->host->ended(options->ctx, watch);
@@ -248,6 +379,7 @@ static void end_watch(struct tg_watch *watch)
     watch->upstream->counters.watches--;
     scheduler->watches_count--;
     tg_store_drop(options->store, watch->account);
+    tg_routing_free(watch->routing);
     tg_records_fini(&watch->poll.records);
     free(watch);
 }
@@ -264,6 +396,14 @@ struct tg_scheduler *tg_scheduler_new(const struct tg_scheduler_options *options
     struct tg_scheduler *scheduler = calloc(1, sizeof *scheduler);
     if (!scheduler) return NULL;
     scheduler->options = *options;
+    scheduler->generation = 1;
+    if (options->route) {
+        int like = options->upstream_default < 0 ? 0 : options->upstream_default;
+        scheduler->nowhere = options->upstreams[like];
+        scheduler->nowhere.name = "nowhere";
+        scheduler->nowhere.driver = NULL;
+        scheduler->nowhere.source = NULL;
+    }
     tg_random_bytes(&scheduler->rng.state, sizeof scheduler->rng.state);
     return scheduler;
 }
@@ -294,7 +434,6 @@ static int watch_new(struct tg_scheduler *scheduler, const char *id, const char 
     }
     watch->scheduler = scheduler;
     watch->account = account;
-    watch->upstream = &options->upstreams[options->upstream_default];
     watch->poll.ops = &poll_ops;
     watch->since_wall_ms = tg_wall_ms(options->clock);
     account->owner = watch;
@@ -302,8 +441,8 @@ static int watch_new(struct tg_scheduler *scheduler, const char *id, const char 
     tg_timer_init(&watch->due, on_due);
     tg_timer_init(&watch->grace, on_grace);
     scheduler->watches_count++;
-    watch->upstream->counters.watches++;
-    watch->upstream->counters.states[TG_SOURCE_CONNECTING]++;
+    enter(watch,
+          options->route ? &scheduler->nowhere : &options->upstreams[options->upstream_default]);
     schedule(watch, now_of(scheduler));
     *out = watch;
     return 0;
@@ -351,5 +490,7 @@ struct tg_watch *tg_scheduler_next(const struct tg_scheduler *scheduler, size_t 
 
 const struct tg_upstream *tg_scheduler_upstream(const struct tg_scheduler *scheduler, int index)
 {
-    return index < scheduler->options.upstreams_count ? &scheduler->options.upstreams[index] : NULL;
+    const struct tg_scheduler_options *options = &scheduler->options;
+    if (index < options->upstreams_count) return &options->upstreams[index];
+    return options->route && index == options->upstreams_count ? &scheduler->nowhere : NULL;
 }

@@ -1,6 +1,7 @@
 /* The scheduler: which account is polled when, and what its source is worth at this moment. */
 #pragma once
 
+#include "app/routing.h"
 #include "app/upstream.h"
 #include "base/clock.h"
 #include "base/map.h"
@@ -17,6 +18,9 @@ struct tg_watch {
     struct tg_scheduler *scheduler;
     struct tg_account *account;
     struct tg_upstream *upstream; /* where it is polled */
+    struct tg_routing *routing;   /* the newest good one; NULL: the default source as it is */
+    uint32_t routed;              /* the generation of routes this is of; 0: to be asked for */
+    bool gone;                    /* by the routes, no source has it */
     struct tg_poll poll;
     struct tg_backoff backoff;
     struct tg_timer due, grace;
@@ -43,6 +47,9 @@ struct tg_scheduler_host {
                    int64_t retry_in_ms);
     /* The source has no such account. */
     void (*unknown)(void *ctx, struct tg_watch *watch);
+    /* The account is to be found under another MT5 login now: what was told of it so far is another
+     * one's. Called before it is forgotten. */
+    void (*replaced)(void *ctx, struct tg_watch *watch);
     /* The watch ends; nobody views it. */
     void (*ended)(void *ctx, struct tg_watch *watch);
 };
@@ -54,7 +61,9 @@ struct tg_scheduler_options {
     struct tg_upstream *upstreams; /* borrowed */
     int upstreams_count;
     int upstream_default; /* of accounts that nothing sends elsewhere */
-    uint32_t maximum;     /* accounts polled at once */
+    /* Where an account is, as tg_router_find; NULL: all are at the default. */
+    int (*route)(void *ctx, const char *account_id, struct tg_routing **out, struct tg_err *err);
+    uint32_t maximum; /* accounts polled at once */
     const struct tg_scheduler_host *host;
     void *ctx;
 };
@@ -87,5 +96,11 @@ const char *tg_watch_status(const struct tg_watch *watch);
 /* Age of the newest good poll in milliseconds, -1 when there was none. */
 int64_t tg_watch_age_ms(const struct tg_watch *watch);
 
-/* The upstreams one by one, from 0 on; NULL behind the last. */
+/* Routes may have changed: each account is looked up again before its next poll, and at once when
+ * it waits for a far retry. A poll that is under way to a place that is no longer the account's is
+ * given up. */
+void tg_scheduler_reroute(struct tg_scheduler *scheduler);
+
+/* The upstreams one by one, from 0 on; NULL behind the last. With routes, the last one is nowhere:
+ * it has the accounts that no source has, or that cannot be looked up. */
 const struct tg_upstream *tg_scheduler_upstream(const struct tg_scheduler *scheduler, int index);

@@ -2,6 +2,8 @@
  * than the start would pass what cannot run. */
 #include "app/setup.h"
 
+#include "app/authorize.h"
+
 #include <stdlib.h>
 
 /* Fills `options`, which borrow from the configuration and from `*keys` (freed by the caller). */
@@ -26,6 +28,7 @@ static int auth_options(const struct tg_config *config, struct tg_key_options **
         .issuer = config->auth.issuer,
         .audience = config->auth.audience,
         .leeway_seconds = config->auth.leeway_seconds,
+        .authorizer = {config->auth.authorize ? tg_authorize : NULL, config->functions},
         .ownership_claim = config->auth.ownership_claim,
         .ownership_file = config->auth.ownership_file,
         .token_bytes = (size_t)config->limits.token_bytes,

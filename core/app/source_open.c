@@ -34,6 +34,7 @@ static int open_http(uv_loop_t *loop, const struct tg_clock *clock,
     const struct tg_http_source_options options = {
         .url = config->url,
         .timeout_ms = config->timeout_ms,
+        .queue_ms = config->queue_ms,
         .concurrency = config->concurrency,
         .max_body = config->max_body_bytes,
         .max_stale_ms = config->max_stale_ms,

@@ -283,6 +283,7 @@ void tg_metrics_write(const struct tg_gateway *gateway, struct tg_buf *out)
     }
     write_connections(gateway, out);
     tg_sources_metrics(gateway->scheduler, out);
+    tg_hooks_metrics(gateway->hooks, out);
     write_rule_metrics(gateway, out);
     tg_recording_metrics(gateway, out);
     metric(out, "process_resident_memory_bytes", "gauge", "resident memory", resident);

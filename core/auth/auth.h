@@ -17,16 +17,25 @@ struct tg_key_options {
     const char *kid; /* NULL: none */
 };
 
+struct tg_identity;
+
+/* Decides who an account's owner is, in place of a claim or a file. */
+struct tg_authorizer {
+    bool (*owns)(void *ctx, const struct tg_identity *identity, const char *account_id);
+    void *ctx;
+};
+
 struct tg_auth_options {
     const struct tg_key_options *keys;
     int keys_count;
-    const char *issuer, *audience; /* NULL: not checked */
-    int leeway_seconds;            /* 0 to 3600 */
-    const char *ownership_claim;   /* dots go into objects; NULL when a file is used */
-    const char *ownership_file;    /* JSON {"subject": ["account", …]}; NULL */
-    size_t token_bytes;            /* longest token looked at, 256 to 65536; 0: 8192 */
-    size_t ownership_file_bytes;   /* largest ownership file read; 0: 16 MiB */
-    int cache_tokens;              /* verified tokens remembered; 0: 4096, negative: none */
+    const char *issuer, *audience;   /* NULL: not checked */
+    int leeway_seconds;              /* 0 to 3600 */
+    struct tg_authorizer authorizer; /* owns NULL: a claim or a file decides */
+    const char *ownership_claim;     /* dots go into objects; NULL when a file is used */
+    const char *ownership_file;      /* JSON {"subject": ["account", …]}; NULL */
+    size_t token_bytes;              /* longest token looked at, 256 to 65536; 0: 8192 */
+    size_t ownership_file_bytes;     /* largest ownership file read; 0: 16 MiB */
+    int cache_tokens;                /* verified tokens remembered; 0: 4096, negative: none */
 };
 
 enum tg_auth_result {

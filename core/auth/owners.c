@@ -2,25 +2,16 @@
  * before any of it counts: half a file, a subject named twice, an id that could never match would
  * each show or hide accounts by accident. The text is kept and looked into, not converted: a file
  * of a million accounts is one allocation and one parse.
- *
- * Change is seen by stat(2) rather than by watching: it works through renames, symbolic links and
- * network mounts alike. File times tick in milliseconds at best, so a file that was written within
- * SETTLE_MS of being read is read once more when that time is over. */
+ */
 #include "auth/owners.h"
 
 #include "auth/grant.h"
 #include "auth/object.h"
-#include "base/clock.h"
 #include "base/map.h"
+#include "base/reread.h"
 #include "base/text.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define SETTLE_MS 2000
 
 struct content {
     struct tg_buf text;
@@ -29,13 +20,8 @@ struct content {
 };
 
 struct tg_owners {
-    char *path;
-    size_t max;
+    struct tg_reread file;
     struct content content;
-    struct stat seen; /* the file at the last reading, good or bad */
-    bool settled;     /* it had not been written just before */
-    int failed;       /* of the last reading: 0 or -TG_E… */
-    struct tg_err why;
 };
 
 static void content_fini(struct content *content)
@@ -43,57 +29,6 @@ static void content_fini(struct content *content)
     tg_buf_fini(&content->text);
     tg_json_fini(&content->json);
     tg_map_fini(&content->subjects);
-}
-
-static bool same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           same_time(a->st_mtim, b->st_mtim) && same_time(a->st_ctim, b->st_ctim);
-}
-
-/* File times are of the system's clock, so they are compared with no other. */
-static bool settled(const struct stat *file)
-{
-    int64_t written = (int64_t)file->st_ctim.tv_sec * 1000 + file->st_ctim.tv_nsec / 1000000;
-    int64_t age = tg_wall_ms(tg_clock_system()) - written;
-    return age > SETTLE_MS || age < -SETTLE_MS;
-}
-
-static int read_all(int fd, size_t size, struct tg_buf *out)
-{
-    if (tg_buf_reserve(out, size + 1)) return -TG_ENOMEM;
-    while (out->len <= size) { /* one byte more than there should be tells of growth */
-        ssize_t n = read(fd, out->data + out->len, size + 1 - out->len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return -TG_EIO;
-        if (!n) break;
-        out->len += (size_t)n;
-    }
-    out->data[out->len] = '\0';
-    return out->len == size ? 0 : -TG_EAGAIN;
-}
-
-static int read_open(const struct tg_owners *owners, int fd, struct stat *seen, struct tg_buf *out,
-                     struct tg_err *err)
-{
-    struct stat after;
-    if (fstat(fd, seen)) return tg_fail(err, TG_EIO, "%s: %s", owners->path, strerror(errno));
-    if (!S_ISREG(seen->st_mode)) return tg_fail(err, TG_EIO, "%s: not a file", owners->path);
-    if ((uint64_t)seen->st_size > owners->max)
-        return tg_fail(err, TG_EINVAL, "%s: larger than %zu bytes", owners->path, owners->max);
-    int rc = read_all(fd, (size_t)seen->st_size, out);
-    if (rc == -TG_ENOMEM) return tg_fail(err, TG_ENOMEM, "%s: out of memory", owners->path);
-    if (rc == -TG_EIO) return tg_fail(err, TG_EIO, "%s: %s", owners->path, strerror(errno));
-    if (rc || fstat(fd, &after) || !same_file(seen, &after)) {
-        *seen = (struct stat){0}; /* no file is like this one: the next refresh reads again */
-        return tg_fail(err, TG_EIO, "%s: changed while it was read", owners->path);
-    }
-    return 0;
 }
 
 static int bad_grant(const struct tg_json_token *subject, const char *path, struct tg_err *err)
@@ -139,19 +74,10 @@ static bool same_text(const struct tg_buf *a, const struct tg_buf *b)
 static int reread(struct tg_owners *owners, struct tg_err *err)
 {
     struct content next = {0};
-    struct stat seen = {0};
-    int fd = open(owners->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
-    if (fd < 0) {
-        rc = tg_fail(err, TG_EIO, "%s: %s", owners->path, strerror(errno));
-    } else {
-        rc = read_open(owners, fd, &seen, &next.text, err);
-        (void)close(fd);
-    }
+    int rc = tg_reread_read(&owners->file, &next.text, err);
     bool same = !rc && same_text(&owners->content.text, &next.text);
-    if (!rc && !same) rc = parse(&next, owners->path, err);
-    owners->seen = seen;
-    owners->settled = settled(&seen);
-    owners->failed = rc;
+    if (!rc && !same) rc = parse(&next, owners->file.path, err);
+    owners->file.failed = rc;
     if (rc || same) {
         content_fini(&next);
         return rc;
@@ -164,12 +90,10 @@ static int reread(struct tg_owners *owners, struct tg_err *err)
 int tg_owners_new(const char *path, size_t max, struct tg_owners **out, struct tg_err *err)
 {
     struct tg_owners *owners = calloc(1, sizeof *owners);
-    if (owners) owners->path = strdup(path);
-    int rc = owners && owners->path ? 0 : tg_fail(err, TG_ENOMEM, "%s: out of memory", path);
-    if (!rc) {
-        owners->max = max;
-        rc = reread(owners, err);
-    }
+    int rc = owners && !tg_reread_init(&owners->file, path, max)
+                 ? 0
+                 : tg_fail(err, TG_ENOMEM, "%s: out of memory", path);
+    if (!rc) rc = reread(owners, err);
     if (rc < 0)
         tg_owners_free(owners);
     else
@@ -181,18 +105,15 @@ void tg_owners_free(struct tg_owners *owners)
 {
     if (!owners) return;
     content_fini(&owners->content);
-    free(owners->path);
+    tg_reread_fini(&owners->file);
     free(owners);
 }
 
 int tg_owners_refresh(struct tg_owners *owners, struct tg_err *err)
 {
-    struct stat now;
-    bool there = !stat(owners->path, &now);
-    int rc = owners->failed;
-    if (!there || !owners->settled || !same_file(&owners->seen, &now))
-        rc = reread(owners, &owners->why);
-    if (rc < 0 && err) *err = owners->why;
+    int rc = owners->file.failed;
+    if (tg_reread_wanted(&owners->file)) rc = reread(owners, &owners->file.why);
+    if (rc < 0 && err) *err = owners->file.why;
     return rc;
 }
 

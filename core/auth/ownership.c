@@ -10,7 +10,8 @@
 #define CLAIM_PATH_MAX 256
 
 struct tg_ownership {
-    char *claim; /* NULL: the file decides */
+    struct tg_authorizer authorizer; /* owns NULL: the others decide */
+    char *claim;                     /* NULL: the file decides */
     struct tg_owners *owners;
 };
 
@@ -39,6 +40,16 @@ int tg_ownership_new(const char *claim, const char *file, size_t file_bytes,
     else
         *out = ownership;
     return rc;
+}
+
+int tg_ownership_of(const struct tg_authorizer *authorizer, struct tg_ownership **out,
+                    struct tg_err *err)
+{
+    struct tg_ownership *ownership = calloc(1, sizeof *ownership);
+    if (!ownership) return tg_fail(err, TG_ENOMEM, "auth.authorize: out of memory");
+    ownership->authorizer = *authorizer;
+    *out = ownership;
+    return 0;
 }
 
 void tg_ownership_free(struct tg_ownership *ownership)
@@ -87,6 +98,10 @@ enum tg_auth_result tg_ownership_check(const struct tg_ownership *ownership,
                                        const struct tg_identity *identity, const char *account_id)
 {
     const struct tg_json *json;
+    const struct tg_authorizer *authorizer = &ownership->authorizer;
+    if (authorizer->owns)
+        return authorizer->owns(authorizer->ctx, identity, account_id) ? TG_AUTH_OK
+                                                                       : TG_AUTH_NOT_OWNER;
     if (ownership->claim) return check_claim(ownership->claim, identity, account_id);
     uint32_t grant = tg_owners_find(ownership->owners, identity->subject, &json);
     return grant && tg_grant_covers(json, grant, account_id) ? TG_AUTH_OK : TG_AUTH_NOT_OWNER;

@@ -1,4 +1,5 @@
-/* Whether an account is somebody's: by a claim of the token, or by the ownership file. */
+/* Whether an account is somebody's: by a claim of the token, by the ownership file, or as somebody
+ * else decides. */
 #pragma once
 
 #include "auth/auth.h"
@@ -10,6 +11,10 @@ struct tg_ownership;
  * does), else the dots go into objects. 0, -TG_EINVAL, -TG_EIO or -TG_ENOMEM with a reason. */
 int tg_ownership_new(const char *claim, const char *file, size_t file_bytes,
                      struct tg_ownership **out, struct tg_err *err);
+
+/* One that asks the authorizer (copied), and takes nothing but its yes for one. 0 or -TG_ENOMEM. */
+int tg_ownership_of(const struct tg_authorizer *authorizer, struct tg_ownership **out,
+                    struct tg_err *err);
 
 void tg_ownership_free(struct tg_ownership *ownership); /* NULL is allowed */
 

@@ -53,8 +53,10 @@ int tg_policy_init(struct tg_policy *out, const struct tg_auth_options *options,
     if (!rc) rc = init_limits(&policy, options, err);
     if (!rc) rc = init_rules(&policy.rules, options, err);
     if (!rc)
-        rc = tg_ownership_new(options->ownership_claim, options->ownership_file, file_bytes,
-                              &policy.ownership, err);
+        rc = options->authorizer.owns
+                 ? tg_ownership_of(&options->authorizer, &policy.ownership, err)
+                 : tg_ownership_new(options->ownership_claim, options->ownership_file, file_bytes,
+                                    &policy.ownership, err);
     if (rc)
         tg_policy_fini(&policy);
     else

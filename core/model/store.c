@@ -83,6 +83,19 @@ void tg_store_drop(struct tg_store *store, struct tg_account *account)
     free(account);
 }
 
+void tg_store_renew(struct tg_store *store, struct tg_account *account)
+{
+    uint32_t slot = account->slot;
+    void *owner = account->owner;
+    char id[TG_ACCOUNT_ID_MAX + 1];
+    memcpy(id, account->id, sizeof id);
+    tg_account_fini(account);
+    tg_account_init(account, id);
+    account->slot = slot;
+    account->owner = owner;
+    account->birth = ++store->births;
+}
+
 uint32_t tg_store_count(const struct tg_store *store)
 {
     return store->count;

@@ -18,6 +18,10 @@ struct tg_account *tg_store_open(struct tg_store *store, const char *id);
 /* Frees an account. */
 void tg_store_drop(struct tg_store *store, struct tg_account *account);
 
+/* Forgets everything of an account but its id, slot and owner, as if it had never been polled: it
+ * gets a new birth. */
+void tg_store_renew(struct tg_store *store, struct tg_account *account);
+
 uint32_t tg_store_count(const struct tg_store *store);
 
 /* The account in a slot, or NULL. Slots run from 0 to tg_store_slots() - 1. */

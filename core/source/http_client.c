@@ -312,7 +312,16 @@ int tg_http_client_open(uv_loop_t *loop, const struct tg_http_client_options *op
     return 0;
 }
 
-int tg_http_client_get(struct tg_http_client *client, struct tg_http_call *call)
+/* The handle is reused: whatever the request before set is set again. */
+static CURLcode set_method(CURL *easy, const char *post)
+{
+    if (!post) return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    CURLcode rc = curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    if (!rc) rc = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(post));
+    return rc ? rc : curl_easy_setopt(easy, CURLOPT_POSTFIELDS, post);
+}
+
+int tg_http_client_send(struct tg_http_client *client, struct tg_http_call *call)
 {
     tg_must(client->multi && !call->transfer && call->timeout_ms > 0);
     struct transfer *transfer = transfer_take(client);
@@ -328,7 +337,7 @@ int tg_http_client_get(struct tg_http_client *client, struct tg_http_call *call)
     tg_list_append(&client->busy, &transfer->node);
     const void *lines = call->lines;
     CURL *easy = transfer->easy;
-    if (!curl_easy_setopt(easy, CURLOPT_URL, call->url) &&
+    if (!set_method(easy, call->post) && !curl_easy_setopt(easy, CURLOPT_URL, call->url) &&
         !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines) &&
         !curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms) &&
         !curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)call->timeout_ms) &&

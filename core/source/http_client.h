@@ -1,4 +1,4 @@
-/* An HTTP client on the loop: many GETs at once over connections that are kept. */
+/* An HTTP client on the loop: many requests at once over connections that are kept. */
 #pragma once
 
 #include "base/buf.h"
@@ -17,13 +17,14 @@ struct tg_http_client_options {
 /* Header lines of requests, "Name: value". NULL is the empty list. */
 struct tg_http_lines;
 
-/* One GET; the caller embeds it and keeps it alive until `done` or tg_http_client_cancel. Zero it
- * before the first use; `body` keeps its memory from use to use and is the caller's to free. */
+/* One request; the caller embeds it and keeps it alive until `done` or tg_http_client_cancel. Zero
+ * it before the first use; `body` keeps its memory from use to use and is the caller's to free. */
 struct tg_http_call {
     const char *url;                   /* borrowed until the end */
     const struct tg_http_lines *lines; /* borrowed until the end */
+    const char *post;                  /* the body of a POST, borrowed; NULL: a GET */
     int64_t timeout_ms;                /* from now to the last byte, connecting included; over 0 */
-    void (*done)(struct tg_http_call *call); /* exactly once, never from inside _get */
+    void (*done)(struct tg_http_call *call); /* exactly once, never from inside _send */
 
     int rc;                 /* 0: `status` and the whole body are there; else -TG_E… */
     const char *code;       /* what failed, upper case, static; "" */
@@ -40,10 +41,10 @@ struct tg_http_call {
 int tg_http_client_open(uv_loop_t *loop, const struct tg_http_client_options *options,
                         struct tg_http_client **out, struct tg_err *err);
 
-/* Starts a GET. 0 and `done` follows, or -TG_ENOMEM and it never comes. */
-int tg_http_client_get(struct tg_http_client *client, struct tg_http_call *call);
+/* Starts a request. 0 and `done` follows, or -TG_ENOMEM and it never comes. */
+int tg_http_client_send(struct tg_http_client *client, struct tg_http_call *call);
 
-/* Ends a GET without `done`; harmless when it is not running. */
+/* Ends a request without `done`; harmless when it is not running. */
 void tg_http_client_cancel(struct tg_http_client *client, struct tg_http_call *call);
 
 /* Starts closing; calls that still run end without `done`. The memory is freed when the loop has

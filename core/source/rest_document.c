@@ -54,6 +54,21 @@ static int64_t time_of(const struct tg_json *json, int64_t age_ms)
     return time_ms > age_ms ? time_ms - age_ms : 0;
 }
 
+int tg_rest_document_parse(struct tg_json *json, const struct tg_rest_answer *answer,
+                           struct tg_rest_verdict *verdict)
+{
+    struct tg_err err = {0};
+    int rc = tg_json_parse(json, answer->body, answer->len, &err);
+    if (rc == -TG_ENOMEM)
+        return tg_rest_fail(verdict, TG_POLL_FAILED, "NO_MEMORY", "out of memory");
+    if (answer->status / 100 != 2) {
+        bool object = !rc && json->tokens[0].type == TG_JSON_OBJECT;
+        tg_rest_error_read(verdict, answer->status, object ? json : NULL, answer->retry_after_ms);
+        return -TG_EPROTO;
+    }
+    return rc ? malformed(verdict, err.text) : 0;
+}
+
 int tg_rest_document_open(struct tg_json *json, const struct tg_rest_answer *answer,
                           const struct tg_rest_demand *demand, int64_t *time_ms,
                           struct tg_rest_verdict *verdict)

@@ -18,6 +18,11 @@ struct tg_rest_demand {
     int64_t max_stale_ms;   /* oldest `cached` state that still counts */
 };
 
+/* Parses an answer of any service: HTTP status 2xx and strict JSON. What is neither is judged as in
+ * tg_rest_error_read. 0, or -TG_EPROTO with the verdict. */
+int tg_rest_document_parse(struct tg_json *json, const struct tg_rest_answer *answer,
+                           struct tg_rest_verdict *verdict);
+
 /* Parses an answer and checks its envelope: HTTP status 200, strict JSON, an object, `success`
  * true, no error reported, `account_id` (where it is told) the one that was asked for, and when
  * `cached` of a told age within the bound. `*time_ms` (UTC) receives the time of the state: its

@@ -95,24 +95,75 @@ static inline void tg_source_close(struct tg_source *source)
     source->ops->close(source);
 }
 
-/* The value may hold {account_id} and {subject}; a header with a place for "" is not sent. */
+/* The value may hold {account_id}, {login} and {subject}; a header with a place for "" is not sent.
+ */
 struct tg_http_source_header {
     const char *name, *value;
 };
 
+/* The requests of a poll, in the order in which they are made. */
+enum tg_http_part {
+    TG_HTTP_SNAPSHOT,  /* one document with several parts */
+    TG_HTTP_POSITIONS, /* before the account, so that whatever is missing from them is in the deals
+                        */
+    TG_HTTP_ORDERS,
+    TG_HTTP_ACCOUNT,
+    TG_HTTP_DEALS, /* only when they are wanted */
+    TG_HTTP_PARTS,
+};
+extern const char *const tg_http_part_names[TG_HTTP_PARTS + 1]; /* "snapshot", …, NULL */
+
+/* A request: templates (source/http_template.h). */
+struct tg_http_request {
+    const char *path; /* behind the URL; NULL: this part is not asked for by itself */
+    const char *body; /* NULL: none */
+    bool post;
+    const struct tg_http_source_header *headers; /* beside the source's */
+    int headers_count;
+};
+
+struct tg_json;
+struct tg_rest_map;
+struct tg_rest_verdict;
+
+/* A document that is to be mapped, and for whom. All borrowed. */
+struct tg_http_document {
+    enum tg_http_part part;
+    const struct tg_json *json; /* strict JSON, of an answer with a status of 2xx */
+    const struct tg_poll *poll;
+    const char *login;        /* the account's, as it was asked for */
+    int64_t since_ms, now_ms; /* UTC */
+    int64_t utc_offset_ms;    /* of times that the service tells on a clock of its own */
+    struct tg_rest_map *map;  /* for tg_rest_check_… (source/rest_check.h) */
+};
+
+/* Documents to records, in place of the mapping that is built in. */
+struct tg_http_mapper {
+    /* Fills the parts that the document tells, all or nothing: 0, or -TG_EPROTO with the verdict.
+     */
+    int (*map)(void *ctx, const struct tg_http_document *document, struct tg_records *records,
+               struct tg_rest_verdict *verdict);
+    void *ctx;
+};
+
 struct tg_http_source_options {
-    const char *url;
+    const char *url;      /* NULL: each account's route has one */
     int timeout_ms;       /* of a whole poll, from when it leaves the queue */
+    int queue_ms;         /* the longest a poll waits for a slot */
     int concurrency;      /* requests under way at once; more wait in order */
     int64_t max_body;     /* bytes of one answer */
     int64_t max_stale_ms; /* a "cached":true answer older than this is TG_POLL_STALE */
     int currency_digits;  /* when the source does not say; 2 */
     const struct tg_http_source_header *headers;
     int headers_count;
-    const char *ca_file; /* NULL: the system's */
+    const char *ca_file;                            /* NULL: the system's */
+    struct tg_http_request requests[TG_HTTP_PARTS]; /* none has a path: the MT5 REST service's */
+    const struct tg_http_mapper *mapper;            /* NULL: the MT5 REST service's documents */
+    int64_t utc_offset_ms;                          /* the service's clock is so far ahead of UTC */
 };
 
-/* The MT5 REST service. The options are copied. */
+/* The driver of services that speak JSON over HTTP. The options are copied, the mapper's context is
+ * borrowed. 0, -TG_EINVAL with a sentence, -TG_ENOMEM. */
 int tg_http_source_open(uv_loop_t *loop, const struct tg_clock *clock,
                         const struct tg_http_source_options *options, struct tg_source **out,
                         struct tg_err *err);

@@ -159,6 +159,13 @@ int tg_channel_publish(struct tg_channel *channel, const struct tg_publication *
     return rc;
 }
 
+void tg_channel_reset(struct tg_channel *channel)
+{
+    tg_must(!channel->offering);
+    doom_all(channel);
+    settle_all(channel);
+}
+
 int tg_channel_snapshot(struct tg_channel *channel, const struct tg_channel_names *names,
                         const char *members, size_t len, bool cached, int64_t age_ms,
                         int64_t wall_ms, struct tg_buf *out)

@@ -53,6 +53,10 @@ uint64_t tg_channel_rev(const struct tg_channel *channel);
  * closed 4004, because a hole must never go unseen. */
 int tg_channel_publish(struct tg_channel *channel, const struct tg_publication *publication);
 
+/* What the stream told so far is about something else than what comes now: the epoch is changed and
+ * every session is closed 4004. */
+void tg_channel_reset(struct tg_channel *channel);
+
 /* Numbers and composes a snapshot (seq of the newest event, next rev). `members` is the rules' JSON
  * object; cached and cache_age_seconds are appended. Call it between polls: with the events of the
  * state it shows all published. 0 or -TG_ENOMEM with `out` spoilt. */

@@ -79,17 +79,27 @@ local function merge(into, from)
   return into
 end
 
--- Writes the configuration again (before a SIGHUP): what it started with, and `changes`.
+-- Writes the configuration again (before a SIGHUP): what it started with, and `changes`; false takes a section away.
+-- `self.functions` ("auth.authorize" → Lua text) are put in as they stand.
 function Gateway:configure(changes)
   merge(self.config, changes)
-  gateway_of.write(self.folder .. "/gateway.lua", "return " .. literal(self.config) .. "\n")
+  for name, section in pairs(self.config) do
+    if section == false then self.config[name] = nil end
+  end
+  local lines = { "local config = " .. literal(self.config) }
+  for path, text in pairs(self.functions) do
+    lines[#lines + 1] = ("config.%s = %s"):format(path, text)
+  end
+  lines[#lines + 1] = "return config\n"
+  gateway_of.write(self.folder .. "/gateway.lua", table.concat(lines, "\n"))
 end
 
 -- Starts the gateway with the sections of gateway.lua that `config` names; the rest is what a spec needs to be quick.
--- `options.files` are written into its folder first (name → text); relative paths of the configuration start there.
+-- `options.functions` are those of the configuration (path → Lua text); `options.files` are written into its folder
+-- first (name → text); relative paths of the configuration start there.
 function gateway_of.start(config, options)
   options = options or {}
-  local self = setmetatable({ folder = gateway_of.folder(), secret = {} }, Gateway)
+  local self = setmetatable({ folder = gateway_of.folder(), secret = {}, functions = options.functions or {} }, Gateway)
   for i = 1, 32 do
     self.secret[i] = ("%02x"):format(math.random(0, 255))
   end

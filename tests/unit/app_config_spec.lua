@@ -1,7 +1,7 @@
 local ffi = require("ffi")
 local cdef = require("support.cdef")
 local C = cdef.library("app", {
-  "app/config.h", "app/config_schema.h", "app/config_check.h", "app/dev_key.h", "base/buf.h",
+  "app/config.h", "app/hooks.h", "app/config_schema.h", "app/config_check.h", "app/dev_key.h", "base/buf.h",
 })
 
 ffi.cdef([[
@@ -282,8 +282,10 @@ describe("gateway.lua", function()
     end)
 
     it("with memory", function()
-      local _, why = read('local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1e6) .. i end')
+      local _, why = read('local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1e4) .. i end')
       assert.is_truthy(why:find("not enough memory", 1, true), why)
+      _, why = read('local t = ("x"):rep(1e9)')
+      assert.is_truthy(why:find("the result is over 64 KiB", 1, true), why)
     end)
 
     it("by reaching out", function()
@@ -563,6 +565,33 @@ describe("gateway.lua", function()
       local many = {}
       for i = 1, 65 do many[i] = ("s%d = { driver = 'sim' }"):format(i) end
       sources("{ " .. table.concat(many, ", ") .. "}", "more than 64")
+    end)
+  end)
+
+  describe("with functions", function()
+    it("keeps them for the time after the file, and nothing else needs them", function()
+      local config = given(BASE .. [[ auth = { keys = { { algorithm = "HS256", secret = ("s"):rep(32) } },
+        authorize = function() return true end }, route = function(id) return nil end, ]])
+      assert.is_true(config.functions ~= nil)
+      assert.equal(2, config.functions.sandbox.functions)
+      assert.are_not.equal(config.route, config.auth.authorize)
+      assert.is_true(given(BASE .. KEYS).functions == nil)
+    end)
+
+    it("refuses what is none, and routes that lead nowhere", function()
+      local function why_of(text, wanted)
+        local why = refused(text .. "," .. KEYS)
+        assert.is_truthy(why:find(wanted, 1, true), why)
+      end
+      why_of(BASE .. 'route = "main"', 'route: expected a function, got "main"')
+      why_of(BASE .. "routes = {}", "routes: expected file or url")
+      why_of(BASE .. 'routes = { file = "a", url = "http://x" }', "expected either file or url, got both")
+      why_of(BASE .. 'routes = { file = "a", interval_ms = 2000 }', "routes.interval_ms: this does nothing without routes.url")
+      why_of(BASE .. 'routes = { url = "ftp://x" }', "routes.url: ")
+      why_of(BASE .. 'routes = { file = "a", missing = "main" }', 'expected "unknown" or "default"')
+      why_of('sources = { a = { url = "http://x" }, b = { url = "http://y" } }, routes = { file = "r", missing = "default" }',
+        'routes.missing: "default" needs a source that is called "main"')
+      given('sources = { a = { url = "http://x" }, b = {} }, routes = { file = "r" },' .. KEYS)
     end)
   end)
 

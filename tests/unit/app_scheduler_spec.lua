@@ -603,4 +603,245 @@ describe("scheduler", function()
       assert.equal("b", name_of(C.tg_scheduler_find(scheduler, "b")))
     end)
   end)
+
+  describe("with several sources", function()
+    local routes, replaced
+
+    -- An account's place in `routes`: the index of its upstream, { index, login, url }, "gone" or "error".
+    before_each(function()
+      routes, replaced = {}, {}
+      host.replaced = callback("void (*)(void *, struct tg_watch *)", function(_, watch)
+        replaced[#replaced + 1] = name_of(watch)
+      end)
+      options.route = callback("int (*)(void *, const char *, struct tg_routing **, struct tg_err *)",
+        function(_, id, out, err)
+          local route = routes[ffi.string(id)]
+          if route == "gone" then return -5 end
+          if route == "error" then
+            if err ~= nil then ffi.copy(err.text, "no such row") end
+            return -1
+          end
+          if route == nil then return 0 end
+          local routing = C.tg_routing_new()
+          local index, login, url = route, nil, nil
+          if type(route) == "table" then index, login, url = route[1], route[2], route[3] end
+          C.tg_routing_set(routing, "source", index == 0 and "main" or "other", nil)
+          if login then C.tg_routing_set(routing, "login", login, nil) end
+          if url then C.tg_routing_set(routing, "url", url, nil) end
+          routing.upstream = index
+          out[0] = routing
+          return 0
+        end)
+    end)
+
+    it("lets one that fails hold up no account of another", function()
+      for i = 0, 1 do upstreams[i].breaker_policy = { 3, 1000, 30000, 2000 } end
+      start()
+      answer = function(id) return id:sub(1, 1) == "b" and FAILED or OK end
+      for i = 1, 5 do
+        routes["b" .. i] = 1
+        view("a" .. i)
+        view("b" .. i)
+      end
+      go(10000)
+      assert.is_true(upstreams[1].breaker.state ~= 0)
+      assert.equal(0, tonumber(upstreams[0].breaker.state))
+      assert.equal(5, upstreams[0].counters.states[CONNECTED])
+      assert.equal(5, upstreams[1].counters.states[ERROR] + upstreams[1].counters.states[RECONNECTING])
+      assert.equal(0, tonumber(upstreams[0].counters.held + upstreams[0].counters.skipped + upstreams[0].counters.late))
+      local count = 0
+      for _, poll in ipairs(polls) do
+        if poll.id:sub(1, 1) == "a" then count = count + 1 end
+      end
+      assert.is_true(count >= 50, count)
+    end)
+
+    it("polls each at its own interval", function()
+      upstreams[1].interval_ms = 250
+      start()
+      answer = always(OK)
+      routes.b = 1
+      view("a")
+      view("b")
+      go(10000)
+      local count = { a = 0, b = 0 }
+      for _, poll in ipairs(polls) do count[poll.id] = count[poll.id] + 1 end
+      assert.is_true(count.a >= 10 and count.a <= 11, count.a)
+      assert.is_true(count.b >= 40 and count.b <= 41, count.b)
+    end)
+
+    it("moves an account at its next poll when its route changes, and tells nobody", function()
+      start()
+      answer = always(OK)
+      view("a")
+      go(2000)
+      log = {}
+      routes.a = { 1, nil, "http://b" }
+      C.tg_scheduler_reroute(scheduler)
+      go(1010)
+      assert.equal(1, upstreams[1].counters.watches)
+      assert.equal(0, upstreams[0].counters.watches)
+      assert.equal(1, upstreams[1].counters.states[CONNECTED])
+      for _, line in ipairs(log) do assert.equal("fresh a", line) end
+      assert.is_true(#log >= 1)
+      assert.same({}, replaced)
+    end)
+
+    it("gives up a poll that is under way to where the account no longer is", function()
+      start()
+      view("a")
+      go(10)
+      assert.equal(1, #polls)
+      routes.a = 1
+      C.tg_scheduler_reroute(scheduler)
+      go(1010)
+      assert.same({ "a" }, cancelled)
+      assert.equal(2, #polls)
+      assert.equal(0, upstreams[0].counters.in_flight)
+      assert.equal(1, upstreams[1].counters.in_flight)
+      finish("a")
+      assert.same({ "live a - -1", "first a" }, log)
+    end)
+
+    it("throws away the answer that comes from the old place", function()
+      start()
+      view("a")
+      go(10)
+      routes.a = 1
+      C.tg_scheduler_reroute(scheduler)
+      finish("a")
+      assert.same({}, log)
+      go(10)
+      assert.equal(2, #polls)
+      finish("a")
+      assert.same({ "live a - -1", "first a" }, log)
+    end)
+
+    it("forgets an account that becomes another login's, and does not compare the two", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(2000)
+      local birth = tonumber(watch.account.birth)
+      routes.a = { 0, "777" }
+      answer = nil
+      C.tg_scheduler_reroute(scheduler)
+      go(1010)
+      assert.same({ "a" }, replaced)
+      assert.is_false(watch.account.known)
+      assert.are_not.equal(birth, tonumber(watch.account.birth))
+      assert.equal("connecting", ffi.string(C.tg_watch_status(watch)))
+      log = {}
+      finish("a")
+      assert.equal("first a", log[#log])
+    end)
+
+    it("refuses the figures of another login than before", function()
+      start()
+      local login = "1"
+      local watch = view("a")
+      local function login_of(account) return ffi.cast("char *", account) + 72 end -- behind `id`, see fields.def
+      local function tell(poll)
+        ffi.copy(login_of(poll.records.account), login)
+        poll.records.account_fields = 2
+      end
+      go(10)
+      finish("a", OK, tell)
+      assert.equal("1", ffi.string(login_of(watch.account.now)))
+      go(1000)
+      login = "2"
+      finish("a", OK, tell)
+      assert.equal("1", ffi.string(login_of(watch.account.now)))
+      assert.equal("reconnecting a WRONG_ACCOUNT 1000", log[#log])
+      assert.equal(1, tonumber(upstreams[0].counters.rejected))
+    end)
+
+    it("ends the clients of an account that leaves the routes, and takes it back at once", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(2000)
+      log = {}
+      routes.a = "gone"
+      C.tg_scheduler_reroute(scheduler)
+      go(1010)
+      assert.same({ "unknown a" }, log)
+      assert.is_true(watch.gone and watch.unknown)
+      local nowhere = C.tg_scheduler_upstream(scheduler, 2)
+      assert.equal(1, nowhere.counters.watches)
+      assert.equal(1, nowhere.counters.unknown)
+      C.tg_scheduler_reroute(scheduler)
+      go(100)
+      assert.same({ "unknown a" }, log)
+      routes.a = 1
+      C.tg_scheduler_reroute(scheduler)
+      go(20)
+      assert.equal("fresh a", log[#log])
+      assert.is_false(watch.gone or watch.unknown)
+      assert.equal(0, nowhere.counters.watches)
+      assert.equal(0, nowhere.counters.unknown)
+    end)
+
+    it("fails an account whose route is in error, and never polls it elsewhere", function()
+      start()
+      answer = always(OK)
+      routes.a, routes.b = "error", 1
+      view("a")
+      view("b")
+      go(3000)
+      for _, poll in ipairs(polls) do assert.equal("b", poll.id) end
+      assert.equal("reconnecting a ROUTE_ERROR 1000", said("ROUTE_ERROR")[1])
+      routes.a = nil
+      C.tg_scheduler_reroute(scheduler)
+      go(20)
+      assert.equal("a", polls[#polls].id)
+      assert.equal(1, upstreams[0].counters.states[CONNECTED])
+    end)
+
+    it("does not open the circuit for an account with a server of its own", function()
+      upstreams[0].breaker_policy = { 2, 1000, 30000, 2000 }
+      start()
+      answer = function(id) return id == "a" and OK or FAILED end
+      for i = 1, 4 do
+        routes["own" .. i] = { 0, nil, "http://own" .. i }
+        view("own" .. i)
+      end
+      view("a")
+      go(5000)
+      assert.equal(0, tonumber(upstreams[0].breaker.state))
+      assert.equal(1, upstreams[0].counters.states[CONNECTED])
+    end)
+
+    it("keeps its sums through a storm of moves", function()
+      start()
+      math.randomseed(7)
+      for i = 1, 30 do view("a" .. i) end
+      local hows = { OK, OK, OK, FAILED, STALE, UNKNOWN }
+      for _ = 1, 300 do
+        for i = 1, 30 do
+          local dice = math.random(8)
+          if dice == 1 then routes["a" .. i] = 1 end
+          if dice == 2 then routes["a" .. i] = nil end
+          if dice == 3 then routes["a" .. i] = "gone" end
+          if dice == 4 then routes["a" .. i] = "error" end
+          if dice == 5 then routes["a" .. i] = { math.random(0, 1), tostring(math.random(3)), "http://x" .. math.random(2) } end
+        end
+        if math.random(2) == 1 then C.tg_scheduler_reroute(scheduler) end
+        answer = function() return math.random(3) > 1 and hows[math.random(#hows)] or nil end
+        go(math.random(400))
+        local watches, in_flight, states, unknown = 0, 0, 0, 0
+        for i = 0, 2 do
+          local sums = C.tg_scheduler_upstream(scheduler, i).counters
+          watches, in_flight, unknown = watches + sums.watches, in_flight + sums.in_flight, unknown + sums.unknown
+          for k = 0, 3 do states = states + sums.states[k] end
+        end
+        local flying = 0
+        for _ in pairs(running) do flying = flying + 1 end
+        assert.equal(30, watches)
+        assert.equal(30, states)
+        assert.equal(flying, in_flight)
+        assert.is_true(unknown <= 30)
+      end
+    end)
+  end)
 end)

@@ -85,6 +85,7 @@ describe("http source", function()
     options = ffi.new("struct tg_http_source_options")
     options.url = service.url
     options.timeout_ms, options.concurrency, options.max_body = 500, 8, 65536
+    options.queue_ms = 10000
     options.max_stale_ms, options.currency_digits = 10000, 2
     polls, ended, wants = {}, 0, false
   end)

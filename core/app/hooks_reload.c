@@ -1,0 +1,29 @@
+/* SIGHUP: the functions of the file as it is now take over from those of the file as it was. They
+ * change as one VM, so locals that two of them share stay shared. What a running gateway is built
+ * around (whether accounts are routed at all, whether a source maps its own documents) takes a
+ * restart, and is refused before anything has changed. */
+#include "app/gateway_inner.h"
+#include "base/log.h"
+
+#include <string.h>
+
+int tg_reload_hooks_check(const struct tg_gateway *gateway, const struct tg_config *fresh,
+                          struct tg_err *err)
+{
+    const struct tg_config *config = gateway->config;
+    bool routed = tg_scheduler_upstream(gateway->scheduler, config->sources_count) != NULL;
+    if (fresh->route && !routed)
+        return tg_fail(err, TG_EINVAL, "%s: route: adding it takes a restart", fresh->file);
+    return 0;
+}
+
+void tg_reload_hooks(struct tg_gateway *gateway, struct tg_config *fresh)
+{
+    struct tg_hooks *old = gateway->hooks;
+    gateway->hooks = fresh->functions;
+    fresh->functions = NULL;
+    if (old && gateway->hooks) gateway->hooks->counters = old->counters;
+    tg_router_hooks(gateway->router, gateway->hooks, fresh->route);
+    tg_scheduler_reroute(gateway->scheduler);
+    if (old != gateway->config->functions) tg_hooks_free(old);
+}
