@@ -27,9 +27,10 @@ stds.rules = {
 files["plugins/rules/**/*.lua"] = { std = "rules" }
 files["examples/**/*.lua"] = { std = "rules" }
 
--- A configuration file sees these three.
-stds.configuration = { read_globals = { "env", "file", "here" } }
+-- A configuration file sees these, and so does a mapping.
+stds.configuration = { read_globals = { "env", "file", "here", "mapping", "is_list" } }
 files["**/gateway*.lua"] = { std = "configuration" }
+files["plugins/sources/*.lua"] = { std = "luajit+configuration" }
 
 -- Declarations for editors: they define what the files above may use.
 files["lua/meta/**/*.lua"] = { ignore = { "111", "112", "113", "121", "122", "131", "142", "143", "211", "212", "631" } }

@@ -7,6 +7,7 @@
 #include "app/config_sandbox.h"
 #include "app/dev_key.h"
 #include "app/hooks.h"
+#include "app/mapper.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,6 +17,8 @@
 void tg_config_free(struct tg_config *config)
 {
     if (!config) return;
+    for (int i = 0; i < config->sources_count; i++)
+        free(config->sources[i].mapper);
     tg_config_release(config);
     tg_hooks_free(config->functions);
     free(config->file);
@@ -98,6 +101,18 @@ static void note_repeats(struct tg_config_faults *faults, const struct tg_config
                             scan->places[i].again);
 }
 
+static int make_mappers(struct tg_config *config, struct tg_hooks *hooks)
+{
+    for (int i = 0; i < config->sources_count; i++) {
+        struct tg_config_source *source = &config->sources[i];
+        if (!source->map) continue;
+        source->mapper = malloc(sizeof *source->mapper);
+        if (!source->mapper) return -TG_ENOMEM;
+        *source->mapper = (struct tg_mapper){source->name, hooks, source->map};
+    }
+    return 0;
+}
+
 /* Runs and reads the source into `config`, which has its defaults. */
 static int read_source(struct tg_config *config, const char *here, const struct tg_buf *source,
                        struct tg_buf *why)
@@ -134,6 +149,7 @@ static int read_source(struct tg_config *config, const char *here, const struct 
     if (!rc && hooks->sandbox.functions) {
         rc = tg_hooks_ready(hooks, config->hooks.budget_ms, (size_t)config->hooks.memory_mb << 20);
         hooks->authorize = config->auth.authorize;
+        if (!rc) rc = make_mappers(config, hooks);
         if (!rc) config->functions = hooks;
     }
     if (hooks != config->functions) tg_hooks_free(hooks);

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "source/source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,14 @@ struct tg_config_key {
 
 struct tg_config_header {
     char *name, *value;
+};
+
+/* One request of a source (source/source.h). */
+struct tg_config_request {
+    char *path, *body; /* path NULL: not asked for */
+    bool post;
+    struct tg_config_header *headers;
+    int headers_count;
 };
 
 /* The most sources of one gateway. */
@@ -35,7 +44,12 @@ struct tg_config_source {
     int breaker_failures; /* failures in a row over all accounts that open the circuit */
     int refused_first_ms, refused_max_ms; /* bad credentials: 60 s … 15 min */
     int grace_ms;                         /* polling goes on this long after the last viewer left */
-    int suspect_polls; /* a vanished position without a deal is held this many polls */
+    int suspect_polls;        /* a vanished position without a deal is held this many polls */
+    char *mapping;            /* where requests and map come from that are not given here; NULL */
+    int map;                  /* a kept function (config_sandbox.h); 0: none */
+    struct tg_mapper *mapper; /* that calls it; NULL without */
+    int utc_offset_s;         /* the service's clock is so far ahead of UTC */
+    struct tg_config_request requests[TG_HTTP_PARTS];
     struct {
         char **fallback_urls;
         int fallback_urls_count;

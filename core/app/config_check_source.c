@@ -2,6 +2,7 @@
  * rows; here is what no row can say. */
 #include "app/config_check.h"
 
+#include "source/http_template.h"
 #include "source/http_url.h"
 #include "source/source.h"
 
@@ -53,15 +54,18 @@ static void check_url(struct visit *visit, const char *name, const char *url)
 }
 
 /* Braces in a header's value are placeholders; a misspelt one would be sent as it stands. */
-static void check_header(struct visit *visit, const struct tg_config_header *header)
+static void check_header(struct visit *visit, const char *list,
+                         const struct tg_config_header *header)
 {
     struct tg_config_reader *reader = visit->reader;
-    (void)key(visit, "headers");
+    (void)key(visit, list);
     tg_config_path_key(&visit->path, header->name, strlen(header->name));
     for (const char *at = header->value; (at = strchr(at, '{')) != NULL; at++) {
-        if (strncmp(at, "{account_id}", 12) == 0 || strncmp(at, "{subject}", 9) == 0) continue;
+        if (strncmp(at, "{account_id}", 12) == 0 || strncmp(at, "{subject}", 9) == 0 ||
+            strncmp(at, "{login}", 7) == 0)
+            continue;
         FAULT(visit->path.data ? visit->path.data : "source.headers",
-              "its placeholders are {account_id} and {subject}; there is another \"{\"");
+              "its placeholders are {account_id}, {login} and {subject}; there is another \"{\"");
         return;
     }
 }
@@ -96,6 +100,54 @@ static bool routed(const struct tg_config *config)
     return config->route || config->routes.file || config->routes.url;
 }
 
+static const char *request_key(struct visit *visit, int part, const char *name)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "requests.%s.%s", tg_http_part_names[part], name);
+    return key(visit, path);
+}
+
+static void check_request(struct visit *visit, int part)
+{
+    struct tg_config_reader *reader = visit->reader;
+    const struct tg_config_source *source = visit->source;
+    const struct tg_config_request *request = &source->requests[part];
+    struct tg_err why = {0};
+    char headers[64];
+    (void)snprintf(headers, sizeof headers, "requests.%s.headers", tg_http_part_names[part]);
+    if (!request->path) {
+        if (tg_config_is_given(reader, key(visit, headers)) || request->body || request->post)
+            FAULT(request_key(visit, part, "path"), "this is required and missing");
+        return;
+    }
+    if (request->path[0] != '/')
+        FAULT(request_key(visit, part, "path"), "expected a path that begins with /");
+    if (tg_http_template_check(request->path, TG_HTTP_IN_URL, &why))
+        FAULT(request_key(visit, part, "path"), "%s", why.text);
+    if (request->body && tg_http_template_check(request->body, TG_HTTP_IN_JSON, &why))
+        FAULT(request_key(visit, part, "body"), "%s", why.text);
+    if (request->body && !request->post)
+        FAULT(request_key(visit, part, "body"), "a body needs method = \"POST\"");
+    for (int i = 0; i < request->headers_count; i++)
+        if (request->headers[i].name) check_header(visit, headers, &request->headers[i]);
+}
+
+static void check_requests(struct visit *visit)
+{
+    struct tg_config_reader *reader = visit->reader;
+    const struct tg_config_request *requests = visit->source->requests;
+    bool any = false, known = requests[TG_HTTP_SNAPSHOT].path || requests[TG_HTTP_ACCOUNT].path;
+    for (int i = 0; i < TG_HTTP_PARTS; i++) {
+        check_request(visit, i);
+        any = any || requests[i].path;
+    }
+    if (any && !known)
+        FAULT(key(visit, "requests"), "expected a snapshot or the account among them");
+    if ((requests[TG_HTTP_SNAPSHOT].path || requests[TG_HTTP_ORDERS].path) && !visit->source->map)
+        FAULT(key(visit, "map"), "this is required for requests.%s",
+              requests[TG_HTTP_SNAPSHOT].path ? "snapshot" : "orders");
+}
+
 static void check_http(struct visit *visit)
 {
     struct tg_config_reader *reader = visit->reader;
@@ -105,7 +157,8 @@ static void check_http(struct visit *visit)
     else if (!tg_config_is_given(reader, key(visit, "url")) && !routed(reader->config))
         FAULT(key(visit, "url"), "this is required with the driver \"http\" and missing");
     for (int i = 0; i < source->headers_count; i++)
-        if (source->headers[i].name) check_header(visit, &source->headers[i]);
+        if (source->headers[i].name) check_header(visit, "headers", &source->headers[i]);
+    check_requests(visit);
 }
 
 static void require(struct visit *visit, const char *name, const char *value)

@@ -55,6 +55,40 @@ static const struct tg_config_field replay_fields[] = {
     END,
 };
 
+#undef ROWS_OF
+#define ROWS_OF struct tg_config_request
+
+static const struct tg_config_field request_fields[] = {
+    {.name = "path", .kind = TG_CONFIG_TEXT, AT(path), RANGE(1, 2048)},
+    {.name = "method",
+     .kind = TG_CONFIG_SWITCH,
+     AT(post),
+     .initial = "GET",
+     CHOICES("GET", "POST")},
+    {.name = "body", .kind = TG_CONFIG_TEXT, AT(body), RANGE(1, 4096)},
+    {.name = "headers",
+     .kind = TG_CONFIG_HEADERS,
+     AT(headers),
+     COUNT(headers_count),
+     .max = 32,
+     .secret = true},
+    END,
+};
+
+#undef ROWS_OF
+#define ROWS_OF struct tg_config_source
+
+#define REQUEST(key, part)                                                                   \
+    {                                                                                        \
+        .name = key, .kind = TG_CONFIG_SECTION, AT(requests[part]), .fields = request_fields \
+    }
+static const struct tg_config_field requests_fields[] = {
+    REQUEST("snapshot", TG_HTTP_SNAPSHOT),   REQUEST("account", TG_HTTP_ACCOUNT),
+    REQUEST("positions", TG_HTTP_POSITIONS), REQUEST("orders", TG_HTTP_ORDERS),
+    REQUEST("deals", TG_HTTP_DEALS),         END,
+};
+#undef REQUEST
+
 const struct tg_config_field tg_config_source_fields[] = {
     {.name = "driver",
      .kind = TG_CONFIG_CHOICE,
@@ -88,6 +122,9 @@ const struct tg_config_field tg_config_source_fields[] = {
     WEBAPI_ROWS,
     SECTION("sim", sim_fields, ONLY("sim")),
     SECTION("replay", replay_fields, ONLY("replay")),
-    NOT_YET("map"),
+    TEXT("mapping", mapping, NULL, ONLY("http")),
+    SECTION("requests", requests_fields, ONLY("http")),
+    {.name = "map", .kind = TG_CONFIG_FUNCTION, AT(map), ONLY("http")},
+    INT("utc_offset_seconds", utc_offset_s, -DAY_S, DAY_S, "0", ONLY("http")),
     END,
 };

@@ -4,7 +4,36 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#define LIST "tidegate.list"
+#define OBJECT "tidegate.object"
 #define EXACT_DIGITS 15 /* any whole number of so many digits is exact in a double */
+
+/* Marks the table on top as what it was in the document: an empty one does not show it. The mark is
+ * a metatable without members; the sandbox has no word to see or change it. */
+static void mark(lua_State *lua, const char *kind)
+{
+    (void)luaL_newmetatable(lua, kind);
+    lua_setmetatable(lua, -2);
+}
+
+static bool is_marked(lua_State *lua, int index, const char *kind)
+{
+    if (!lua_getmetatable(lua, index)) return false;
+    lua_getfield(lua, LUA_REGISTRYINDEX, kind);
+    bool same = lua_rawequal(lua, -1, -2);
+    lua_pop(lua, 2);
+    return same;
+}
+
+bool tgl_json_is_list(lua_State *lua, int index)
+{
+    return is_marked(lua, index, LIST);
+}
+
+bool tgl_json_is_object(lua_State *lua, int index)
+{
+    return is_marked(lua, index, OBJECT);
+}
 
 static void push_string(lua_State *lua, const struct tg_json_token *token)
 {
@@ -31,7 +60,7 @@ static void push_number(lua_State *lua, const struct tg_json_token *token)
     bool whole = !memchr(token->text, '.', token->len) && !memchr(token->text, 'e', token->len) &&
                  !memchr(token->text, 'E', token->len);
     if (tg_json_read_double(token, &value) ||
-        (whole && token->len > EXACT_DIGITS && (value > 0x1p53 || value < -0x1p53)))
+        (whole && token->len > EXACT_DIGITS && (value >= 0x1p53 || value <= -0x1p53)))
         lua_pushlstring(lua, token->text, token->len);
     else
         lua_pushnumber(lua, value);
@@ -41,6 +70,7 @@ static void push_members(lua_State *lua, const struct tg_json *json, uint32_t at
 {
     const struct tg_json_token *tokens = json->tokens;
     lua_createtable(lua, 0, (int)tokens[at].count);
+    mark(lua, OBJECT);
     for (uint32_t key = at + 1; key < tokens[at].next; key = tokens[key + 1].next) {
         if (tokens[key + 1].type == TG_JSON_NULL) continue;
         push_string(lua, &tokens[key]);
@@ -54,6 +84,7 @@ static void push_elements(lua_State *lua, const struct tg_json *json, uint32_t a
     const struct tg_json_token *tokens = json->tokens;
     int n = 0;
     lua_createtable(lua, (int)tokens[at].count, 0);
+    mark(lua, LIST);
     for (uint32_t item = at + 1; item < tokens[at].next; item = tokens[item].next) {
         if (tokens[item].type == TG_JSON_NULL)
             lua_pushboolean(lua, false);

@@ -122,8 +122,14 @@ int tg_routing_settle(struct tg_routing *routing, const struct tg_config *config
                            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
         }
     }
-    if (!routing->route.url && !config->sources[routing->upstream].url &&
-        strcmp(config->sources[routing->upstream].driver, "http") == 0)
+    const struct tg_config_source *source = &config->sources[routing->upstream];
+    bool http = strcmp(source->driver, "http") == 0;
+    if (!http && (routing->route.url || routing->route.headers_count))
+        return tg_fail(err, TG_EINVAL,
+                       "it has a url or headers, which the driver \"%s\" of source %s "
+                       "does not take",
+                       source->driver, source->name);
+    if (http && !routing->route.url && !source->url)
         return tg_fail(err, TG_EINVAL, "it has no url, and neither has its source");
     return 0;
 }

@@ -1,6 +1,7 @@
 /* One row a driver: its name, and how it is made of its keys. */
 #include "app/source_open.h"
 
+#include "app/mapper.h"
 #include "app/replay_source.h"
 
 #include <stdlib.h>
@@ -21,17 +22,23 @@ static int open_sim(uv_loop_t *loop, const struct tg_clock *clock,
     return tg_sim_source_open(loop, clock, &options, out, err);
 }
 
+/* The headers as the driver takes them; they borrow. NULL when memory is short. */
+static struct tg_http_source_header *headers_of(const struct tg_config_header *from, int count)
+{
+    struct tg_http_source_header *headers = calloc((size_t)count + 1, sizeof *headers);
+    for (int i = 0; headers && i < count; i++)
+        headers[i] = (struct tg_http_source_header){from[i].name, from[i].value};
+    return headers;
+}
+
 static int open_http(uv_loop_t *loop, const struct tg_clock *clock,
                      const struct tg_config_source *config, struct tg_source **out,
                      struct tg_err *err)
 {
-    int count = config->headers_count;
-    struct tg_http_source_header *headers = calloc((size_t)count + 1, sizeof *headers);
-    if (!headers) return tg_fail(err, TG_ENOMEM, "no memory for the source");
-    for (int i = 0; i < count; i++)
-        headers[i] =
-            (struct tg_http_source_header){config->headers[i].name, config->headers[i].value};
-    const struct tg_http_source_options options = {
+    struct tg_http_source_header *more[TG_HTTP_PARTS] = {NULL},
+                                 *headers = headers_of(config->headers, config->headers_count);
+    const struct tg_http_mapper own = {tg_mapper_map, config->mapper};
+    struct tg_http_source_options options = {
         .url = config->url,
         .timeout_ms = config->timeout_ms,
         .queue_ms = config->queue_ms,
@@ -40,10 +47,23 @@ static int open_http(uv_loop_t *loop, const struct tg_clock *clock,
         .max_stale_ms = config->max_stale_ms,
         .currency_digits = config->currency_digits,
         .headers = headers,
-        .headers_count = count,
+        .headers_count = config->headers_count,
         .ca_file = config->ca_file,
+        .mapper = config->mapper ? &own : NULL,
+        .utc_offset_ms = (int64_t)config->utc_offset_s * 1000,
     };
-    int rc = tg_http_source_open(loop, clock, &options, out, err);
+    bool short_of_memory = !headers;
+    for (int i = 0; i < TG_HTTP_PARTS; i++) {
+        const struct tg_config_request *request = &config->requests[i];
+        more[i] = headers_of(request->headers, request->headers_count);
+        short_of_memory = short_of_memory || !more[i];
+        options.requests[i] = (struct tg_http_request){request->path, request->body, request->post,
+                                                       more[i], request->headers_count};
+    }
+    int rc = short_of_memory ? tg_fail(err, TG_ENOMEM, "no memory for the source")
+                             : tg_http_source_open(loop, clock, &options, out, err);
+    for (int i = 0; i < TG_HTTP_PARTS; i++)
+        free(more[i]);
     free(headers);
     return rc;
 }

@@ -26,6 +26,25 @@ static const int8_t actions[] = {TG_ACTION_BUY,        TG_ACTION_SELL,       TG_
                                  TG_ACTION_INTEREST,   TG_ACTION_OTHER,      TG_ACTION_OTHER,
                                  TG_ACTION_DIVIDEND,   TG_ACTION_DIVIDEND,   TG_ACTION_TAX};
 
+static const int8_t order_types[] = {TG_ORDER_TYPE_BUY,
+                                     TG_ORDER_TYPE_SELL,
+                                     TG_ORDER_TYPE_BUY_LIMIT,
+                                     TG_ORDER_TYPE_SELL_LIMIT,
+                                     TG_ORDER_TYPE_BUY_STOP,
+                                     TG_ORDER_TYPE_SELL_STOP,
+                                     TG_ORDER_TYPE_BUY_STOP_LIMIT,
+                                     TG_ORDER_TYPE_SELL_STOP_LIMIT,
+                                     TG_ORDER_TYPE_CLOSE_BY};
+static const int8_t order_states[] = {TG_ORDER_STATE_STARTED,   TG_ORDER_STATE_PLACED,
+                                      TG_ORDER_STATE_CANCELLED, TG_ORDER_STATE_PARTIAL,
+                                      TG_ORDER_STATE_FILLED,    TG_ORDER_STATE_REJECTED,
+                                      TG_ORDER_STATE_EXPIRED,   TG_ORDER_STATE_REQUESTED,
+                                      TG_ORDER_STATE_REQUESTED, TG_ORDER_STATE_REQUESTED};
+static const int8_t order_times[] = {TG_ORDER_TIME_GTC, TG_ORDER_TIME_DAY, TG_ORDER_TIME_SPECIFIED,
+                                     TG_ORDER_TIME_SPECIFIED_DAY};
+static const int8_t order_fillings[] = {TG_ORDER_FILLING_FOK, TG_ORDER_FILLING_IOC,
+                                        TG_ORDER_FILLING_RETURN, TG_ORDER_FILLING_BOC};
+
 /* A list of enums.def: its numbers, and what stands for a value that is not understood (-1: none
  * does, the value is refused). */
 static const struct list {
@@ -40,13 +59,18 @@ static const struct list {
     {"reason", reasons, COUNT(reasons), TG_REASON_UNKNOWN},
     {"margin_mode", margin_modes, COUNT(margin_modes), TG_MARGIN_MODE_UNKNOWN},
     {"trade_mode", trade_modes, COUNT(trade_modes), TG_TRADE_MODE_UNKNOWN},
+    {"type", order_types, COUNT(order_types), -1},
+    {"state", order_states, COUNT(order_states), TG_ORDER_STATE_UNKNOWN},
+    {"type_time", order_times, COUNT(order_times), TG_ORDER_TIME_UNKNOWN},
+    {"type_filling", order_fillings, COUNT(order_fillings), TG_ORDER_FILLING_UNKNOWN},
 };
 
 static const char *const prefixes[] = {
     "POSITION_TYPE_",       "ORDER_TYPE_",         "DEAL_TYPE_",
     "DEAL_ENTRY_",          "POSITION_REASON_",    "ORDER_REASON_",
     "DEAL_REASON_",         "ACCOUNT_TRADE_MODE_", "OP_",
-    "ACCOUNT_MARGIN_MODE_", "ACCOUNT_MARGINMODE_", NULL};
+    "ACCOUNT_MARGIN_MODE_", "ACCOUNT_MARGINMODE_", "ORDER_STATE_",
+    "ORDER_TIME_",          "ORDER_FILLING_",      NULL};
 
 static const struct {
     const char *field, *word, *name;
@@ -55,7 +79,7 @@ static const struct {
     {"reason", "stopout", "stop_out"},   {"reason", "stop_loss", "sl"},
     {"reason", "take_profit", "tp"},     {"margin_mode", "retail_netting", "netting"},
     {"action", "deposit", "balance"},    {"margin_mode", "retail_hedging", "hedging"},
-    {"action", "withdrawal", "balance"},
+    {"action", "withdrawal", "balance"}, {"state", "canceled", "cancelled"},
 };
 
 static const char *without_prefix(const char *text)

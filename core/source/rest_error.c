@@ -70,6 +70,12 @@ static void tidy_code(char *code)
     }
 }
 
+void tg_rest_error_code(char out[48], const char *text)
+{
+    tg_copy(out, 48, text, strlen(text));
+    tidy_code(out);
+}
+
 static bool speaks_of(const char *text, const char *const *words)
 {
     for (; *words; words++)

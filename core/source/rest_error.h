@@ -20,6 +20,9 @@ struct tg_rest_verdict {
 int tg_rest_fail(struct tg_rest_verdict *verdict, enum tg_poll_end end, const char *code,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* A service's own code, made fit for `code` of a verdict. */
+void tg_rest_error_code(char out[48], const char *text);
+
 /* Whether a document reports a failure, whatever its status: `success` false, or an `error` or
  * `error_code` that says something. */
 bool tg_rest_reports_error(const struct tg_json *document);

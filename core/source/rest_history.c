@@ -5,6 +5,7 @@
  * What would break it: reading a row of an open trade as a close. So a row without an `entry`
  * counts only when it shows when or at what price it closed, and a row of lots that is neither
  * bought nor sold (a pending order that was removed) is not taken for a balance operation. */
+#include "source/rest_check.h"
 #include "source/rest_part.h"
 
 static const struct tg_rest_alias deal_aliases[] = {
@@ -106,11 +107,6 @@ int tg_rest_map_history(struct tg_rest_map *map, const struct tg_rest_answer *an
     for (uint32_t row = 0; !rc && row < json->tokens[rows].count; at = json->tokens[at].next)
         rc = read_deal(map, at, row++, records, verdict);
     if (rc) return rc;
-    for (uint32_t i = 0; i < records->deals_count; i++) {
-        struct tgl_deal *deal = &records->deals[i];
-        if (deal->digits < 0) deal->digits = tg_rest_symbols_digits(&map->symbols, deal->symbol);
-        deal->currency_digits = records->account.currency_digits;
-    }
-    records->deals_known = true;
+    tg_rest_check_deals(map, records);
     return 0;
 }

@@ -4,9 +4,7 @@
  * and history have files of their own. */
 #include "source/rest_map.h"
 
-#include "base/decimal.h"
-#include "base/text.h"
-#include "source/rest_currency.h"
+#include "source/rest_check.h"
 #include "source/rest_part.h"
 
 #include <string.h>
@@ -57,27 +55,6 @@ static uint32_t account_of(const struct tg_json *json)
     return at ? at : data;
 }
 
-/* A margin level that is null while no margin is used is 0 (fields.def), not unknown. */
-static void settle_margin_level(struct tgl_account *account, uint64_t *fields)
-{
-    const struct tg_field *level = tg_field_find(&tg_account_entity, "margin_level");
-    uint64_t bit = tg_field_bit(&tg_account_entity, level);
-    if ((*fields & bit) || account->margin != 0) return;
-    account->margin_level = 0;
-    *fields |= bit;
-}
-
-static void settle_currency_digits(const struct tg_rest_map *map, struct tg_records *records,
-                                   const struct tg_rest_given *given)
-{
-    struct tgl_account *account = &records->account;
-    if (!tg_rest_part_gave(&tg_account_entity, given, "currency_digits"))
-        account->currency_digits = tg_rest_currency_digits(account->currency, map->currency_digits);
-    if (account->currency_digits > TG_DIGITS_MAX) account->currency_digits = TG_DIGITS_MAX;
-    for (uint32_t i = 0; i < records->positions_count; i++)
-        records->positions[i].currency_digits = account->currency_digits;
-}
-
 /* The older of the two documents' times: the state is no newer than that. */
 static void settle_time(struct tg_records *records, int64_t time_ms)
 {
@@ -106,16 +83,9 @@ int tg_rest_map_info(struct tg_rest_map *map, const struct tg_rest_answer *answe
     if (rc)
         return tg_rest_fail(verdict, TG_POLL_FAILED, "BAD_DOCUMENT", "the source's account: %s",
                             err.text);
-    if (isnan(account->balance) || isnan(account->equity))
-        return tg_rest_fail(verdict, TG_POLL_FAILED, "BAD_DOCUMENT",
-                            "the source's account has no balance or no equity");
-    tg_copy(account->id, sizeof account->id, demand->account_id, strlen(demand->account_id));
-    settle_margin_level(account, &given.fields);
-    settle_currency_digits(map, records, &given);
+    rc = tg_rest_check_account(map, demand->account_id, &given, records, verdict);
+    if (rc) return rc;
     settle_time(records, time_ms);
-    records->account_fields =
-        given.fields | tg_field_bit(&tg_account_entity, tg_field_find(&tg_account_entity, "id"));
-    records->account_known = true;
     return 0;
 }
 

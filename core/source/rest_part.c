@@ -2,7 +2,7 @@
  * 1.08512: reading a row teaches, and only when all rows are read are the decimals asked for. */
 #include "source/rest_part.h"
 
-#include "base/decimal.h"
+#include "source/rest_check.h"
 
 int tg_rest_part_no_memory(struct tg_rest_verdict *verdict)
 {
@@ -22,19 +22,6 @@ bool tg_rest_part_gave(const struct tg_entity *entity, const struct tg_rest_give
     return given->fields & tg_field_bit(entity, tg_field_find(entity, field));
 }
 
-/* Out of memory or of room is not worth a poll: the row is then shown at more decimals. */
-static void learn(struct tg_rest_map *map, const struct tg_entity *entity, void *record,
-                  const struct tg_rest_given *given)
-{
-    const char *symbol = (const char *)record + tg_field_find(entity, "symbol")->offset;
-    int32_t digits = -1, *told = (int32_t *)(void *)((char *)record + entity->digits);
-    if (tg_rest_part_gave(entity, given, "digits"))
-        digits = *told < TG_DIGITS_MAX ? *told : TG_DIGITS_MAX;
-    *told = digits;
-    if (*symbol)
-        (void)tg_rest_symbols_learn(&map->symbols, symbol, digits < 0 ? given->decimals : digits);
-}
-
 int tg_rest_part_row(struct tg_rest_map *map, const char *part, uint32_t row, uint32_t object,
                      const struct tg_entity *entity, const struct tg_rest_alias *aliases,
                      void *record, struct tg_rest_given *given, struct tg_rest_verdict *verdict)
@@ -45,7 +32,7 @@ int tg_rest_part_row(struct tg_rest_map *map, const char *part, uint32_t row, ui
     int rc = tg_rest_read(&map->json, object, entity, aliases, record, given, &err);
     if (rc == -TG_ENOMEM) return tg_rest_part_no_memory(verdict);
     if (rc) return tg_rest_part_bad_row(verdict, part, row, err.text);
-    learn(map, entity, record, given);
+    tg_rest_check_learn(map, entity, record, given);
     return 0;
 }
 

@@ -1,8 +1,7 @@
 /* The list of open positions: the document whose every gap could be mistaken for a close. Nothing
  * is ever left out of it; what cannot be read refuses the whole. */
+#include "source/rest_check.h"
 #include "source/rest_part.h"
-
-#include <stdlib.h>
 
 static const struct tg_rest_alias position_aliases[] = {
     {"ticket", {"ticket"}},
@@ -27,33 +26,6 @@ static const struct tg_rest_alias position_aliases[] = {
     {0},
 };
 
-static int by_id(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int check_ids(struct tg_rest_map *map, const struct tg_records *records,
-                     struct tg_rest_verdict *v)
-{
-    uint32_t n = records->positions_count;
-    if (n > map->ids_cap) {
-        uint64_t *ids = realloc(map->ids, n * sizeof *ids);
-        if (!ids) return tg_rest_part_no_memory(v);
-        map->ids = ids;
-        map->ids_cap = n;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        map->ids[i] = records->positions[i].position_id;
-    if (n) qsort(map->ids, n, sizeof *map->ids, by_id);
-    for (uint32_t i = 1; i < n; i++)
-        if (map->ids[i] == map->ids[i - 1])
-            return tg_rest_fail(v, TG_POLL_FAILED, "BAD_DOCUMENT",
-                                "the source's positions: %llu occurs twice",
-                                (unsigned long long)map->ids[i]);
-    return 0;
-}
-
 static int read_position(struct tg_rest_map *map, uint32_t object, uint32_t row,
                          struct tg_records *records, struct tg_rest_verdict *v)
 {
@@ -63,12 +35,7 @@ static int read_position(struct tg_rest_map *map, uint32_t object, uint32_t row,
     int rc = tg_rest_part_row(map, "positions", row, object, &tg_position_entity, position_aliases,
                               position, &given, v);
     if (rc) return rc;
-    if (!position->ticket) return tg_rest_part_bad_row(v, "positions", row, "no ticket");
-    if (!position->symbol[0]) return tg_rest_part_bad_row(v, "positions", row, "no symbol");
-    if (!position->side) return tg_rest_part_bad_row(v, "positions", row, "no type");
-    if (!(position->volume > 0)) return tg_rest_part_bad_row(v, "positions", row, "no volume");
-    if (!position->position_id) position->position_id = position->ticket;
-    return 0;
+    return tg_rest_check_position(position, row, v);
 }
 
 /* A count beside the array that disagrees with it: a page of a longer list, or a list cut short. */
@@ -106,15 +73,8 @@ int tg_rest_map_positions(struct tg_rest_map *map, const struct tg_rest_answer *
     uint32_t at = rows + 1;
     for (uint32_t row = 0; !rc && row < json->tokens[rows].count; at = json->tokens[at].next)
         rc = read_position(map, at, row++, records, verdict);
-    if (!rc) rc = check_ids(map, records, verdict);
+    if (!rc) rc = tg_rest_check_positions(map, records, verdict);
     if (rc) return rc;
-    for (uint32_t i = 0; i < records->positions_count; i++) {
-        struct tgl_position *position = &records->positions[i];
-        if (position->digits < 0)
-            position->digits = tg_rest_symbols_digits(&map->symbols, position->symbol);
-        if (records->account_known) position->currency_digits = records->account.currency_digits;
-    }
     records->source_time_ms = time_ms;
-    records->positions_known = true;
     return 0;
 }

@@ -82,6 +82,15 @@ static int read_int(const struct tg_json_token *token, int32_t *out)
     return 0;
 }
 
+/* Seconds east of UTC. */
+static int read_offset(const struct tg_json_token *token, int32_t *out)
+{
+    int64_t number;
+    if (tg_json_read_i64(token, &number) || number < -86400 || number > 86400) return -TG_EINVAL;
+    *out = (int32_t)number;
+    return 0;
+}
+
 /* Magic numbers are signed; a service that prints them unsigned means the same 64 bits. */
 static int read_magic(const struct tg_json_token *token, int64_t *out)
 {
@@ -92,13 +101,14 @@ static int read_magic(const struct tg_json_token *token, int64_t *out)
     return 0;
 }
 
-static int read_value(const struct tg_field *field, const struct tg_json_token *token, void *at)
+int tg_rest_read_value(const struct tg_field *field, const struct tg_json_token *token, void *at)
 {
     switch (field->kind) {
     case TG_KIND_TEXT: return read_text(token, at, field->size);
     case TG_KIND_ENUM: return tg_rest_enum(field, token, at);
     case TG_KIND_BOOL: return read_bool(token, at);
     case TG_KIND_INT: return read_int(token, at);
+    case TG_KIND_OFFSET: return read_offset(token, at);
     case TG_KIND_ID: return tg_json_read_u64(token, at);
     case TG_KIND_MAGIC: return read_magic(token, at);
     case TG_KIND_TIME: return tg_rest_read_time(token, at);
@@ -132,7 +142,7 @@ int tg_rest_read(const struct tg_json *json, uint32_t object, const struct tg_en
         tg_must(field);
         uint32_t at = member(json, object, field, aliases, &name);
         if (!at) continue;
-        int rc = read_value(field, &json->tokens[at], (char *)record + field->offset);
+        int rc = tg_rest_read_value(field, &json->tokens[at], (char *)record + field->offset);
         if (rc == -TG_ENOMEM) return tg_fail(err, TG_ENOMEM, "out of memory");
         if (rc) return tg_fail(err, TG_EPROTO, "\"%s\" is not what it should be", name);
         given->fields |= tg_field_bit(entity, field);

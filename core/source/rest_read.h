@@ -25,6 +25,9 @@ int tg_rest_read(const struct tg_json *json, uint32_t object, const struct tg_en
                  const struct tg_rest_alias *aliases, void *record, struct tg_rest_given *given,
                  struct tg_err *err);
 
+/* Reads one value of a field's kind. 0, -TG_EINVAL or -TG_ENOMEM. */
+int tg_rest_read_value(const struct tg_field *field, const struct tg_json_token *token, void *at);
+
 /* Reads a time as above. 0, or -TG_EINVAL with `*out` untouched. */
 int tg_rest_read_time(const struct tg_json_token *token, int64_t *out);
 

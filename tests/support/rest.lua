@@ -17,12 +17,12 @@ Service.__index = Service
 
 local PATIENCE_MS = 5000
 
--- Starts the service on a port (0 or nil: a free one).
-function rest.start(port)
+-- Starts the service on a port (0 or nil: a free one); `program` is another of tests/support that is steered alike.
+function rest.start(port, program)
   local root = os.getenv("TIDEGATE_SOURCE") or "."
   local service = setmetatable({}, Service)
   service.process = process.start({
-    argv = { "luajit", root .. "/tests/support/mt5_rest.lua", "--port", tostring(port or 0) },
+    argv = { "luajit", root .. "/tests/support/" .. (program or "mt5_rest.lua"), "--port", tostring(port or 0) },
     -- A sanitizer that is preloaded for the spec has nothing to do in the service.
     env = { LD_PRELOAD = false, ASAN_OPTIONS = false },
   })

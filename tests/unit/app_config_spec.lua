@@ -314,7 +314,6 @@ describe("gateway.lua", function()
       { 'auth = { jwks_url = "x" }', "auth.jwks_url", true },
       { 'auth = { ownership = { url = "x" } }', "auth.ownership.url", true },
       { "protocol = { compression = true }", "protocol.compression" },
-      { "source = { map = function() end }", "source.map", true },
     }) do
       it("the key " .. case[2], function()
         local why = refused(case[1] .. (case[3] and "" or "," .. BASE .. KEYS))

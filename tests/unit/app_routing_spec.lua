@@ -13,7 +13,8 @@ int uv_run(uv_loop_t *, int mode);
 
 local ENOTFOUND, EINVAL = -5, -1
 
-local SOURCES = [[ sources = { main = { url = "http://main:1" }, other = { url = "http://other:2" }, bare = {} },
+local SOURCES = [[ sources = { main = { url = "http://main:1" }, other = { url = "http://other:2" }, bare = {},
+  sim = { driver = "sim" } },
   auth = { keys = { { algorithm = "HS256", secret = ("s"):rep(32) } } }, ]]
 
 describe("routing", function()
@@ -107,7 +108,8 @@ describe("routing", function()
         "4": {"url": "http://u:p@x"}, "5": {"headers": []}, "6": {"headers": {"Host:": "x"}}, "7": {"logn": "1"},
         "8": {"login": ""}, "9": {"login": true}, "10": {"source": "bare"}, "11": {"headers": {"X": "a\nb"}},
         "12": {"headers": {"X": "1", "x": "2"}}, "13": {"login": "a\u0000b"}, "14": "nowhere",
-        "15": {"headers": {"Content-Length": "0"}}, "16": [] }]]))
+        "15": {"headers": {"Content-Length": "0"}}, "16": [],
+        "17": {"source": "sim", "url": "http://x"} }]]))
       local function wrong(id, wanted)
         local got, why = find(id)
         assert.is_nil(got, id)
@@ -130,6 +132,7 @@ describe("routing", function()
       wrong("14", 'there is no source "nowhere"')
       wrong("15", "cannot be set")
       wrong("16", "neither an object")
+      wrong("17", 'which the driver "sim" of source sim does not take')
     end)
 
     it("keeps what it had when the new one is no table", function()
