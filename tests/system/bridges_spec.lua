@@ -115,8 +115,10 @@ describe("a bridge", function()
       terminal()
       repeat until assert(client:next_json(5000)).status == "live"
     end
-    assert.truthy(gateway:log_text():find("REFUSED", 1, true) or gateway:log_text():find("HTTP status 401", 1, true)
-      or gateway:log_text():find("IPC_TIMEOUT", 1, true))
+    assert.truthy(gateway:eventually(function()
+      local log = gateway:log_text()
+      return log:find("REFUSED", 1, true) or log:find("HTTP status 401", 1, true) or log:find("IPC_TIMEOUT", 1, true)
+    end))
     done()
   end)
 
