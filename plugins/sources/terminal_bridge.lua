@@ -1,7 +1,7 @@
 -- The terminal bridge of examples/bridge: one document tells everything, and what it could not read is null.
 --
---   source = { url = "http://bridge:8010", mapping = "terminal_bridge",
---              headers = { Authorization = "Bearer " .. env "BRIDGE_TOKEN" } }
+--   source = { url = "http://bridge:8228", mapping = "terminal_bridge",
+--              headers = { Authorization = "Bearer " .. env "MT5_BRIDGE_TOKEN" } }
 local python = mapping "metatrader5_python"
 local bridge = {}
 

@@ -1,5 +1,6 @@
 -- The terminal bridge, with a stand-in for the MetaTrader5 package.
 local json = require("dkjson")
+local gateway_of = require("support.gateway")
 local loop = require("support.loop")
 local process = require("support.process")
 local wire = require("support.wire")
@@ -24,7 +25,9 @@ describe("the terminal bridge", function()
         leverage = 100, margin_mode = 2, server = "Demo-Server", company = "A Broker", name = "Ann" },
       positions = { { ticket = "9007199254740993", identifier = "9007199254740993", symbol = "EURUSD",
         volume = 0.1, price_open = 1.085, price_current = 1.08625, sl = 1.08, profit = 12.5, time_msc = (now + 7200) * 1000 } },
-      deals = { { ticket = 1, position_id = 77, time = now + 7200 - 60, time_msc = (now + 7200 - 60) * 1000, symbol = "XAUUSD" } },
+      deals = { { ticket = 1, position_id = 77, time = now + 7200 - 60, time_msc = (now + 7200 - 60) * 1000, symbol = "XAUUSD",
+        volume = 0.01, price = 2400, entry = 1 },
+        { ticket = 2, type = 2, time = now + 7200 - 50, time_msc = (now + 7200 - 50) * 1000, profit = 100, comment = "deposit" } },
       symbols = { EURUSD = { digits = 5, offset_s = 7200 }, XAUUSD = { digits = 2, time_msc = 5000 } },
       calls = path .. ".calls",
     }
@@ -205,5 +208,86 @@ describe("the terminal bridge", function()
     assert.is_true(calls.positions_get)
     local source = assert(io.open(root .. "/examples/bridge/mt5_bridge.py")):read("*a")
     assert.falsy(source:find("order_send", 1, true))
+  end)
+
+  describe("that the gateway polls", function()
+    local gateway, client
+
+    before_each(function()
+      start("--login", "5001", "--timeout", "1")
+      gateway = gateway_of.start({ source = {
+        driver = "http", url = "http://127.0.0.1:" .. bridge.port, mapping = "terminal_bridge", interval_ms = 200, timeout_ms = 2000,
+        retry_first_ms = 100, retries = 1, probe_ms = 300, headers = { Authorization = "Bearer " .. TOKEN },
+      } })
+      client = assert(gateway:connect("5001"))
+    end)
+
+    after_each(function()
+      client:close()
+      assert.equal(0, gateway:stop())
+    end)
+
+    -- The next message that is not about money in motion or the source's state.
+    local function event(timeout_ms)
+      repeat
+        local object = client:next_json(timeout_ms or 5000)
+        if not object then return nil end
+        if object.type ~= "account_update" and object.type ~= "status" and object.type ~= "error" then return object end
+      until false
+    end
+
+    it("becomes a snapshot with exact ids and UTC times, and then events with the deals' figures", function()
+      local snapshot = assert(client:wait_type("snapshot", 5000))
+      assert.equal("Demo-Server", snapshot.account.server)
+      assert.equal("EURUSD", snapshot.positions[1].symbol)
+      local _, text = client:send_json({ type = "snapshot" }), nil
+      repeat
+        local object
+        object, text = client:next_json(5000)
+      until object.type == "snapshot"
+      assert.truthy(text:find('"ticket":9007199254740993,', 1, true), text)
+      assert.truthy(text:find('"price":1.08500,', 1, true), text)
+      assert.truthy(gateway:eventually(function()
+        return gateway:get("/api/account/5001/snapshot", { Authorization = "Bearer " .. gateway:token() }).body:find(
+          '"open_time":"' .. os.date("!%Y-%m-%dT%H"), 1, true)
+      end))
+      local now = os.time()
+      write(state_of({
+        account = { login = 5001, balance = 9950, equity = 9950, profit = 0, currency = "USD", currency_digits = 2, leverage = 100,
+          margin_mode = 2, server = "Demo-Server" },
+        positions = {},
+        deals = { { ticket = 71, order = 61, time = now + 7200, time_msc = (now + 7200) * 1000, type = 1, entry = 1, reason = 4, volume = 0.1,
+          price = 1.08, profit = -50, swap = -1.5, commission = -0.7, symbol = "EURUSD", position_id = "9007199254740993" } },
+      }))
+      local closed = assert(event())
+      assert.equal("position_closed", closed.type)
+      assert.equal(-50, closed.profit)
+      assert.equal(-52.2, closed.net_profit)
+      assert.equal("sl", closed.reason)
+      assert.is_nil(closed.estimated)
+    end)
+
+    it("tells nothing that did not happen, whatever ails the terminal, and says when it is back", function()
+      assert(client:wait_type("snapshot", 5000))
+      local other = state_of()
+      other.account.login = 6002
+      for what, state in pairs({
+        disconnected = state_of({ terminal = { connected = false }, positions = {} }),
+        ["positions that fail"] = state_of({ fail = { positions_get = { -10005, "IPC timeout" } }, positions = {} }),
+        ["an account that fails"] = state_of({ fail = { account_info = { -10004, "No IPC connection" } }, positions = {} }),
+        ["another account"] = other,
+        ["a package that raises"] = state_of({ ["raise"] = { "positions_get" }, positions = {} }),
+        ["a hang"] = state_of({ hang = { positions_get = 1.2 }, positions = {} }),
+      }) do
+        write(state)
+        local lost = assert(client:wait_type("error", 6000), what)
+        assert.equal("CONNECTION_LOST", lost.error_code)
+        write(state_of())
+        repeat
+          local object = assert(client:next_json(8000), what)
+          assert.truthy(object.type == "status" or object.type == "error" or object.type == "account_update", what .. ": " .. object.type)
+        until object.type == "status" and object.status == "live"
+      end
+    end)
   end)
 end)
