@@ -103,6 +103,7 @@
 ---@field currency_digits integer decimals of the deposit currency
 
 ---@class (exact) tidegate.Moment
+---@field position_by_id integer|string opposite position that closed it, or that it closed (close-by)
 ---@field time_close integer? when it was closed
 ---@field volume_closed number volume that was closed
 ---@field close_price number? volume-weighted close price
