@@ -63,8 +63,7 @@ static void answer_report(struct tg_admin_call *call)
 {
     struct tg_buf out = {0};
     tg_json_open(&out, '{');
-    tg_json_key(&out, "success");
-    tg_json_bool(&out, true);
+    tg_json_member_bool(&out, "success", true);
     tg_json_key(&out, "candidate");
     if (tg_script_candidate_report(call->gateway->script, &out)) {
         tg_buf_fini(&out);

@@ -11,12 +11,6 @@ static void text_member(struct tg_buf *out, const char *name, const char *text)
     tg_json_text(out, text && *text ? text : NULL);
 }
 
-static void count_member(struct tg_buf *out, const char *name, uint64_t number)
-{
-    tg_json_key(out, name);
-    tg_json_u64(out, number);
-}
-
 static void time_member(struct tg_buf *out, const char *name, int64_t wall_ms)
 {
     char time[TG_ISO8601_SIZE];
@@ -29,11 +23,11 @@ static void write_set(const struct tg_script_status *status, struct tg_buf *out)
     tg_json_key(out, "set");
     tg_json_open(out, '{');
     text_member(out, "name", status->name);
-    count_member(out, "generation", status->generation);
+    tg_json_member_u64(out, "generation", status->generation);
     text_member(out, "version", status->version);
     time_member(out, "loaded", status->loaded_wall_ms);
     text_member(out, "last_error", status->last_error);
-    count_member(out, "memory_bytes", (uint64_t)status->memory_used);
+    tg_json_member_u64(out, "memory_bytes", (uint64_t)status->memory_used);
     tg_rules_standing_write(status, out);
     tg_json_close(out, '}');
 }
@@ -60,13 +54,12 @@ static void write_rule(const struct tg_rule_status *rule, struct tg_buf *out)
     text_member(out, "type", rule->type);
     text_member(out, "lane", rule->lane == TG_LANE_LATEST ? "latest" : "ordered");
     write_wakes(rule, out);
-    count_member(out, "calls", rule->calls);
-    count_member(out, "events", rule->events);
-    count_member(out, "faults", rule->faults);
-    count_member(out, "dropped", rule->dropped);
-    count_member(out, "nanoseconds", (uint64_t)rule->nanoseconds);
-    tg_json_key(out, "muted");
-    tg_json_bool(out, rule->muted);
+    tg_json_member_u64(out, "calls", rule->calls);
+    tg_json_member_u64(out, "events", rule->events);
+    tg_json_member_u64(out, "faults", rule->faults);
+    tg_json_member_u64(out, "dropped", rule->dropped);
+    tg_json_member_u64(out, "nanoseconds", (uint64_t)rule->nanoseconds);
+    tg_json_member_bool(out, "muted", rule->muted);
     text_member(out, "why", rule->why);
     text_member(out, "where", rule->where);
     text_member(out, "last_fault", rule->last_fault);
@@ -81,8 +74,7 @@ static void answer_set(struct tg_admin_call *call, bool with_rules)
     struct tg_buf out = {0};
     tg_script_status(call->gateway->script, &status);
     tg_json_open(&out, '{');
-    tg_json_key(&out, "success");
-    tg_json_bool(&out, true);
+    tg_json_member_bool(&out, "success", true);
     write_set(&status, &out);
     if (with_rules) {
         tg_json_key(&out, "rules");
@@ -148,8 +140,7 @@ static void answer_rule(struct tg_admin_call *call)
     while (tg_script_rule(call->gateway->script, i, &rule) && strcmp(rule.name, call->name) != 0)
         i++;
     tg_json_open(&out, '{');
-    tg_json_key(&out, "success");
-    tg_json_bool(&out, true);
+    tg_json_member_bool(&out, "success", true);
     tg_json_key(&out, "rule");
     write_rule(&rule, &out);
     tg_json_close(&out, '}');

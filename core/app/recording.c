@@ -68,8 +68,7 @@ void tg_recording_health(const struct tg_gateway *gateway, struct tg_buf *out)
     }
     tg_recorder_status(gateway->recorder, &status);
     tg_json_open(out, '{');
-    tg_json_key(out, "paused");
-    tg_json_bool(out, *status.fault != '\0');
+    tg_json_member_bool(out, "paused", *status.fault != '\0');
     tg_json_key(out, "reason");
     tg_json_text(out, *status.fault ? status.fault : NULL);
     tg_json_close(out, '}');

@@ -37,8 +37,7 @@ void tg_refusal_body(struct tg_buf *out, enum tg_refusal refusal, int retry_afte
                      const char *reference)
 {
     tg_json_open(out, '{');
-    tg_json_key(out, "success");
-    tg_json_bool(out, false);
+    tg_json_member_bool(out, "success", false);
     tg_json_key(out, "error");
     tg_json_open(out, '{');
     tg_json_key(out, "code");

@@ -91,8 +91,7 @@ void tg_report_event(struct tg_report *report, const struct tg_replay_event *eve
         open_line(line, event->wall_ms, event->account, event->rule);
         member(line, "lane", event->latest ? "latest" : "ordered");
         if (event->filtered) {
-            tg_json_key(line, "filtered");
-            tg_json_bool(line, true);
+            tg_json_member_bool(line, "filtered", true);
         }
         put_message(line, "message", event);
         tg_json_close(line, '}');

@@ -40,22 +40,15 @@ void tg_sources_health(const struct tg_scheduler *scheduler, struct tg_sources_h
     };
 }
 
-static void number_member(struct tg_buf *out, const char *name, int64_t number)
-{
-    tg_json_key(out, name);
-    tg_json_i64(out, number);
-}
-
 static void write_one(const struct tg_upstream *upstream, struct tg_buf *out)
 {
     tg_json_open(out, '{');
     tg_json_key(out, "driver");
     tg_json_text(out, upstream->driver);
-    tg_json_key(out, "circuit_open");
-    tg_json_bool(out, tg_upstream_open(upstream));
+    tg_json_member_bool(out, "circuit_open", tg_upstream_open(upstream));
     for (int i = 0; i < TG_SOURCE_STATES; i++)
-        number_member(out, state_names[i], upstream->counters.states[i]);
-    number_member(out, "unknown", upstream->counters.unknown);
+        tg_json_member_i64(out, state_names[i], upstream->counters.states[i]);
+    tg_json_member_i64(out, "unknown", upstream->counters.unknown);
     if (upstream->source && upstream->source->describe)
         upstream->source->describe(upstream->source, out);
     tg_json_close(out, '}');
@@ -73,7 +66,7 @@ void tg_sources_write(const struct tg_scheduler *scheduler, struct tg_buf *out)
         write_one(one, out);
     }
     tg_json_close(out, '}');
-    number_member(out, "accounts", sum.counters.watches);
+    tg_json_member_i64(out, "accounts", sum.counters.watches);
 }
 
 /* ---- metrics ---- */

@@ -11,26 +11,14 @@
 
 #define STOPPED_SHOWN 16
 
-static void text_member(struct tg_buf *out, const char *name, const char *text)
-{
-    tg_json_key(out, name);
-    tg_json_text(out, text);
-}
-
-static void number_member(struct tg_buf *out, const char *name, int64_t number)
-{
-    tg_json_key(out, name);
-    tg_json_i64(out, number);
-}
-
 void tg_rules_standing_write(const struct tg_script_status *rules, struct tg_buf *out)
 {
     static const char *const origins[] = {"files", "rollback", "candidate"};
     const struct tg_script_rollback *rollback = &rules->rollback;
     char time[TG_ISO8601_SIZE];
-    text_member(out, "origin", origins[rules->origin]);
-    number_member(out, "probation_seconds", (rules->probation_ms + 999) / 1000);
-    number_member(out, "kept_generations", rules->kept);
+    tg_json_member_text(out, "origin", origins[rules->origin]);
+    tg_json_member_i64(out, "probation_seconds", (rules->probation_ms + 999) / 1000);
+    tg_json_member_i64(out, "kept_generations", rules->kept);
     tg_json_key(out, "rolled_back");
     if (!*rollback->version) {
         tg_json_text(out, NULL);
@@ -38,10 +26,10 @@ void tg_rules_standing_write(const struct tg_script_status *rules, struct tg_buf
     }
     tg_iso8601_write(time, rollback->wall_ms);
     tg_json_open(out, '{');
-    text_member(out, "version", rollback->version);
-    text_member(out, "time", time);
-    text_member(out, "by", rollback->automatic ? "probation" : "operator");
-    text_member(out, "reason", rollback->reason);
+    tg_json_member_text(out, "version", rollback->version);
+    tg_json_member_text(out, "time", time);
+    tg_json_member_text(out, "by", rollback->automatic ? "probation" : "operator");
+    tg_json_member_text(out, "reason", rollback->reason);
     tg_json_close(out, '}');
 }
 
@@ -56,14 +44,14 @@ static void write_candidate(const struct tg_script *script, struct tg_buf *out)
     }
     tg_iso8601_write(time, candidate.started_wall_ms);
     tg_json_open(out, '{');
-    text_member(out, "name", candidate.name);
-    text_member(out, "version", candidate.version);
-    text_member(out, "started", time);
-    number_member(out, "same", (int64_t)candidate.same);
-    number_member(out, "differences", (int64_t)candidate.differences);
-    number_member(out, "faults", (int64_t)candidate.faults);
-    number_member(out, "accounts_followed", candidate.followed);
-    number_member(out, "accounts_left_out", candidate.left_out);
+    tg_json_member_text(out, "name", candidate.name);
+    tg_json_member_text(out, "version", candidate.version);
+    tg_json_member_text(out, "started", time);
+    tg_json_member_i64(out, "same", (int64_t)candidate.same);
+    tg_json_member_i64(out, "differences", (int64_t)candidate.differences);
+    tg_json_member_i64(out, "faults", (int64_t)candidate.faults);
+    tg_json_member_i64(out, "accounts_followed", candidate.followed);
+    tg_json_member_i64(out, "accounts_left_out", candidate.left_out);
     tg_json_close(out, '}');
 }
 
@@ -77,9 +65,9 @@ static void write_stopped(const struct tg_script *script, struct tg_buf *out)
     for (uint32_t i = 0; tg_script_rule(script, i, &rule); i++) {
         if (!rule.stopped || ++count > STOPPED_SHOWN) continue;
         tg_json_open(out, '{');
-        text_member(out, "rule", rule.name);
-        text_member(out, "where", *rule.where ? rule.where : NULL);
-        text_member(out, "why", rule.why);
+        tg_json_member_text(out, "rule", rule.name);
+        tg_json_member_text(out, "where", *rule.where ? rule.where : NULL);
+        tg_json_member_text(out, "why", rule.why);
         tg_json_close(out, '}');
     }
     tg_json_close(out, ']');
@@ -100,15 +88,14 @@ static void write_rules(const struct tg_script *script, const struct tg_script_s
     char time[TG_ISO8601_SIZE];
     tg_json_key(out, "rules");
     tg_json_open(out, '{');
-    text_member(out, "name", rules->name);
-    number_member(out, "generation", rules->generation);
-    text_member(out, "version", rules->version);
+    tg_json_member_text(out, "name", rules->name);
+    tg_json_member_i64(out, "generation", rules->generation);
+    tg_json_member_text(out, "version", rules->version);
     tg_iso8601_write(time, rules->loaded_wall_ms);
-    text_member(out, "loaded", time);
-    number_member(out, "reloads_failed", (int64_t)rules->reloads_failed);
-    text_member(out, "last_error", *rules->last_error ? rules->last_error : NULL);
-    tg_json_key(out, "preemption");
-    tg_json_bool(out, rules->preemption);
+    tg_json_member_text(out, "loaded", time);
+    tg_json_member_i64(out, "reloads_failed", (int64_t)rules->reloads_failed);
+    tg_json_member_text(out, "last_error", *rules->last_error ? rules->last_error : NULL);
+    tg_json_member_bool(out, "preemption", rules->preemption);
     write_stopped(script, out);
     tg_rules_standing_write(rules, out);
     write_candidate(script, out);
@@ -127,14 +114,13 @@ bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
                     sources.circuit_open || tg_recording_ill(gateway) ||
                     stopped_rules(gateway->script);
     tg_json_open(out, '{');
-    text_member(out, "status", !well ? "unhealthy" : degraded ? "degraded" : "healthy");
-    text_member(out, "version", TIDEGATE_VERSION);
-    number_member(out, "uptime_seconds",
-                  (tg_mono_ms(gateway->clock) - gateway->started_mono_ms) / 1000);
-    tg_json_key(out, "draining");
-    tg_json_bool(out, gateway->draining);
+    tg_json_member_text(out, "status", !well ? "unhealthy" : degraded ? "degraded" : "healthy");
+    tg_json_member_text(out, "version", TIDEGATE_VERSION);
+    tg_json_member_i64(out, "uptime_seconds",
+                       (tg_mono_ms(gateway->clock) - gateway->started_mono_ms) / 1000);
+    tg_json_member_bool(out, "draining", gateway->draining);
     tg_sources_write(gateway->scheduler, out);
-    number_member(out, "connections", gateway->clients_count);
+    tg_json_member_i64(out, "connections", gateway->clients_count);
     write_rules(gateway->script, &rules, out);
     tg_recording_health(gateway, out);
     tg_json_key(out, "last_error");
@@ -142,8 +128,8 @@ bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
         char time[TG_ISO8601_SIZE];
         tg_iso8601_write(time, gateway->last_error_wall_ms);
         tg_json_open(out, '{');
-        text_member(out, "time", time);
-        text_member(out, "message", gateway->last_error);
+        tg_json_member_text(out, "time", time);
+        tg_json_member_text(out, "message", gateway->last_error);
         tg_json_close(out, '}');
     } else {
         tg_json_text(out, NULL);

@@ -76,3 +76,10 @@ void tg_json_decimal(struct tg_buf *out, double value, int digits); /* NaN, infi
 void tg_json_double(struct tg_buf *out, double value); /* shortest digits that read back the same */
 void tg_json_bool(struct tg_buf *out, bool value);
 void tg_json_raw(struct tg_buf *out, const char *json, size_t len); /* trusted JSON text */
+
+/* A member of an object: its name and its value. */
+void tg_json_member_text(struct tg_buf *out, const char *name, const char *text);
+void tg_json_member_i64(struct tg_buf *out, const char *name, int64_t value);
+void tg_json_member_u64(struct tg_buf *out, const char *name, uint64_t value);
+void tg_json_member_bool(struct tg_buf *out, const char *name, bool value);
+void tg_json_member_time(struct tg_buf *out, const char *name, int64_t wall_ms); /* ISO 8601 */

@@ -1,6 +1,7 @@
 /* Writing JSON without a tree: each call appends. The comma rule looks at the last byte written,
  * which is enough because the only bytes after which no comma belongs are `{`, `[`, `:` and none;
  * strings always end in a quote, so their contents cannot confuse it. */
+#include "base/clock.h"
 #include "base/decimal.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -151,4 +152,35 @@ void tg_json_bool(struct tg_buf *out, bool value)
 void tg_json_raw(struct tg_buf *out, const char *json, size_t len)
 {
     if (comma(out, len)) put(out, json, len);
+}
+
+void tg_json_member_text(struct tg_buf *out, const char *name, const char *text)
+{
+    tg_json_key(out, name);
+    tg_json_text(out, text);
+}
+
+void tg_json_member_i64(struct tg_buf *out, const char *name, int64_t value)
+{
+    tg_json_key(out, name);
+    tg_json_i64(out, value);
+}
+
+void tg_json_member_u64(struct tg_buf *out, const char *name, uint64_t value)
+{
+    tg_json_key(out, name);
+    tg_json_u64(out, value);
+}
+
+void tg_json_member_bool(struct tg_buf *out, const char *name, bool value)
+{
+    tg_json_key(out, name);
+    tg_json_bool(out, value);
+}
+
+void tg_json_member_time(struct tg_buf *out, const char *name, int64_t wall_ms)
+{
+    char text[TG_ISO8601_SIZE];
+    tg_iso8601_write(text, wall_ms);
+    tg_json_member_text(out, name, text);
 }

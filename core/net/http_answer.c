@@ -66,8 +66,7 @@ void tg_answer_error(struct tg_buf *out, const char *code, const char *message, 
                      const char *support_reference)
 {
     tg_json_open(out, '{');
-    tg_json_key(out, "success");
-    tg_json_bool(out, false);
+    tg_json_member_bool(out, "success", false);
     tg_json_key(out, "error");
     tg_json_open(out, '{');
     tg_json_key(out, "code");

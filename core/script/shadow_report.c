@@ -13,25 +13,6 @@
 static const char *const names[TG_LIKENESSES] = {"same", "only_live", "only_candidate",
                                                  "different"};
 
-static void text_member(struct tg_buf *out, const char *name, const char *text)
-{
-    tg_json_key(out, name);
-    tg_json_text(out, text);
-}
-
-static void count_member(struct tg_buf *out, const char *name, uint64_t count)
-{
-    tg_json_key(out, name);
-    tg_json_u64(out, count);
-}
-
-static void time_member(struct tg_buf *out, const char *name, int64_t wall_ms)
-{
-    char time[TG_ISO8601_SIZE];
-    tg_iso8601_write(time, wall_ms);
-    text_member(out, name, time);
-}
-
 static void write_event(struct tg_buf *out, const char *side, const struct tg_heard *heard,
                         const struct tg_buf *text)
 {
@@ -41,13 +22,13 @@ static void write_event(struct tg_buf *out, const char *side, const struct tg_he
         return;
     }
     tg_json_open(out, '{');
-    text_member(out, "type", heard->type);
-    text_member(out, "lane", heard->lane == TG_LANE_LATEST ? "latest" : "ordered");
+    tg_json_member_text(out, "type", heard->type);
+    tg_json_member_text(out, "lane", heard->lane == TG_LANE_LATEST ? "latest" : "ordered");
     if (heard->len <= PAYLOAD_MAX) {
         tg_json_key(out, "payload");
         tg_json_raw(out, text->data + heard->text, heard->len);
     } else {
-        count_member(out, "payload_bytes", heard->len);
+        tg_json_member_u64(out, "payload_bytes", heard->len);
     }
     tg_json_close(out, '}');
 }
@@ -87,7 +68,7 @@ static void write_input(struct tg_buf *out, const struct tg_shadow *shadow,
     for (uint32_t i = 0; !told && i < account->moments_count && i < 8; i++)
         tg_json_text(out, tg_on_name(account->moments[i].kind));
     tg_json_close(out, ']');
-    if (told) text_member(out, "told", told);
+    if (told) tg_json_member_text(out, "told", told);
     tg_json_close(out, '}');
 }
 
@@ -98,10 +79,10 @@ void tg_shadow_sample(struct tg_shadow *shadow, enum tg_likeness likeness,
     struct tg_shadow_row *row = &shadow->rows[live ? live->row : candidate->row];
     struct tg_buf out = {0};
     tg_json_open(&out, '{');
-    time_member(&out, "time", shadow->clock.wall);
-    text_member(&out, "account", account->id);
-    text_member(&out, "kind", names[likeness]);
-    if (live && candidate) text_member(&out, "what", what_differs(shadow, live, candidate));
+    tg_json_member_time(&out, "time", shadow->clock.wall);
+    tg_json_member_text(&out, "account", account->id);
+    tg_json_member_text(&out, "kind", names[likeness]);
+    if (live && candidate) tg_json_member_text(&out, "what", what_differs(shadow, live, candidate));
     write_event(&out, "live", live, &shadow->live.text);
     write_event(&out, "candidate", candidate, &shadow->candidate.text);
     tg_json_key(&out, "input");
@@ -141,18 +122,20 @@ static void write_row(struct tg_buf *out, const struct tg_shadow *shadow,
                       const struct tg_shadow_row *row)
 {
     tg_json_open(out, '{');
-    text_member(out, "name", row->name);
-    text_member(out, "in", row->live < 0 ? "candidate" : row->candidate < 0 ? "live" : "both");
+    tg_json_member_text(out, "name", row->name);
+    tg_json_member_text(out, "in",
+                        row->live < 0        ? "candidate"
+                        : row->candidate < 0 ? "live"
+                                             : "both");
     for (int k = 0; k < TG_LIKENESSES; k++)
-        count_member(out, names[k], row->counts[k]);
+        tg_json_member_u64(out, names[k], row->counts[k]);
     if (row->candidate >= 0) {
         const struct tg_rule *rule = &shadow->generation->rules[row->candidate];
         const struct tgl_tally *tally = &shadow->generation->work.tallies[row->candidate];
-        count_member(out, "calls", (uint64_t)tally->calls);
-        count_member(out, "faults", (uint64_t)tally->faults);
-        tg_json_key(out, "muted");
-        tg_json_bool(out, tally->muted);
-        text_member(out, "last_fault", *rule->last_fault ? rule->last_fault : NULL);
+        tg_json_member_u64(out, "calls", (uint64_t)tally->calls);
+        tg_json_member_u64(out, "faults", (uint64_t)tally->faults);
+        tg_json_member_bool(out, "muted", tally->muted);
+        tg_json_member_text(out, "last_fault", *rule->last_fault ? rule->last_fault : NULL);
     }
     tg_json_key(out, "samples");
     tg_json_open(out, '[');
@@ -171,26 +154,26 @@ void tg_shadow_report(const struct tg_shadow *shadow, const struct tg_generation
     struct tg_candidate_status status;
     tg_shadow_status(shadow, &status);
     tg_json_open(out, '{');
-    text_member(out, "name", status.name);
-    text_member(out, "version", status.version);
+    tg_json_member_text(out, "name", status.name);
+    tg_json_member_text(out, "version", status.version);
     tg_json_key(out, "paths");
     tg_json_open(out, '[');
     for (int i = 0; i < shadow->options.paths_count; i++)
         tg_json_text(out, shadow->paths[i]);
     tg_json_close(out, ']');
-    time_member(out, "started", status.started_wall_ms);
-    time_member(out, "compared_since", shadow->faced_wall_ms);
-    count_member(out, "live_generation", live->number);
-    text_member(out, "live_version", live->version);
-    count_member(out, "accounts_followed", status.followed);
-    count_member(out, "accounts_left_out", status.left_out);
-    count_member(out, "runs", shadow->runs);
-    count_member(out, "milliseconds_spent", status.spent_us / 1000);
-    count_member(out, "milliseconds_per_second", (uint64_t)shadow->options.ms_per_second);
-    count_member(out, "memory_bytes", (uint64_t)shadow->generation->vm.used);
-    count_member(out, "same", status.same);
-    count_member(out, "differences", status.differences);
-    count_member(out, "faults", status.faults);
+    tg_json_member_time(out, "started", status.started_wall_ms);
+    tg_json_member_time(out, "compared_since", shadow->faced_wall_ms);
+    tg_json_member_u64(out, "live_generation", live->number);
+    tg_json_member_text(out, "live_version", live->version);
+    tg_json_member_u64(out, "accounts_followed", status.followed);
+    tg_json_member_u64(out, "accounts_left_out", status.left_out);
+    tg_json_member_u64(out, "runs", shadow->runs);
+    tg_json_member_u64(out, "milliseconds_spent", status.spent_us / 1000);
+    tg_json_member_u64(out, "milliseconds_per_second", (uint64_t)shadow->options.ms_per_second);
+    tg_json_member_u64(out, "memory_bytes", (uint64_t)shadow->generation->vm.used);
+    tg_json_member_u64(out, "same", status.same);
+    tg_json_member_u64(out, "differences", status.differences);
+    tg_json_member_u64(out, "faults", status.faults);
     tg_json_key(out, "rules");
     tg_json_open(out, '[');
     for (uint32_t i = 0; i < shadow->rows_count; i++)

@@ -56,19 +56,6 @@ static const struct tg_trace_cast *cast_of(const struct tg_trace *trace, uint32_
     return NULL;
 }
 
-static void text_member(struct tg_buf *out, const char *name, const char *text)
-{
-    tg_json_key(out, name);
-    tg_json_text(out, text);
-}
-
-static void time_member(struct tg_buf *out, const char *name, int64_t wall_ms)
-{
-    char time[TG_ISO8601_SIZE];
-    tg_iso8601_write(time, wall_ms);
-    text_member(out, name, time);
-}
-
 static void write_number(struct tg_buf *out, const struct tg_field *field, double value, int digits)
 {
     switch (field->kind) {
@@ -109,7 +96,7 @@ static void write_moments(const struct answer *answer, const struct page *page)
     for (int i = 0; i < page->head->moments; i++) {
         const struct tg_trace_moment *moment = &page->moments[i];
         tg_json_open(out, '{');
-        text_member(out, "kind", tg_on_name(moment->kind));
+        tg_json_member_text(out, "kind", tg_on_name(moment->kind));
         const struct {
             const char *name;
             uint64_t id;
@@ -129,19 +116,16 @@ static void write_moments(const struct answer *answer, const struct page *page)
             tg_json_close(out, ']');
         }
         if (moment->estimated) {
-            tg_json_key(out, "estimated");
-            tg_json_bool(out, true);
+            tg_json_member_bool(out, "estimated", true);
         }
         if (moment->synthetic) {
-            tg_json_key(out, "synthetic");
-            tg_json_bool(out, true);
+            tg_json_member_bool(out, "synthetic", true);
         }
         tg_json_close(out, '}');
     }
     tg_json_close(out, ']');
     if (page->head->moments_more) {
-        tg_json_key(out, "moments_more");
-        tg_json_i64(out, page->head->moments_more);
+        tg_json_member_i64(out, "moments_more", page->head->moments_more);
     }
 }
 
@@ -198,10 +182,10 @@ static void write_because(struct tg_buf *out, const struct tg_trace_role *role, 
 static void write_role(struct tg_buf *out, const struct tg_trace_role *role)
 {
     struct tg_buf place = {0};
-    text_member(out, "rule", role->name);
-    text_member(out, "type", role->type);
+    tg_json_member_text(out, "rule", role->name);
+    tg_json_member_text(out, "type", role->type);
     write_place(&place, role, TGL_PLACE_RULE);
-    text_member(out, "at", place.data);
+    tg_json_member_text(out, "at", place.data);
     tg_buf_fini(&place);
 }
 
@@ -213,8 +197,7 @@ static void write_woken_by(struct tg_buf *out, const struct page *page,
         bool kept = step->moment < page->head->moments;
         tg_json_text(out, kept ? tg_on_name(page->moments[step->moment].kind) : "a moment");
         if (kept) {
-            tg_json_key(out, "moment");
-            tg_json_i64(out, step->moment);
+            tg_json_member_i64(out, "moment", step->moment);
         }
         return;
     }
@@ -246,18 +229,15 @@ static void write_events(struct tg_buf *out, const struct page *page,
             tg_json_u64(out, spoken->number);
         else
             tg_json_text(out, NULL);
-        tg_json_key(out, "listeners");
-        tg_json_i64(out, spoken->listeners);
+        tg_json_member_i64(out, "listeners", spoken->listeners);
         if (role->filtered) {
             struct tg_buf place = {0};
             tg_json_key(out, "to");
             tg_json_open(out, '{');
-            tg_json_key(out, "classes_yes");
-            tg_json_i64(out, spoken->yes);
-            tg_json_key(out, "classes_no");
-            tg_json_i64(out, spoken->no);
+            tg_json_member_i64(out, "classes_yes", spoken->yes);
+            tg_json_member_i64(out, "classes_no", spoken->no);
             write_place(&place, role, TGL_PLACE_TO);
-            text_member(out, "at", place.data);
+            tg_json_member_text(out, "at", place.data);
             tg_buf_fini(&place);
             tg_json_close(out, '}');
         }
@@ -284,12 +264,12 @@ static void write_asleep(const struct answer *answer, const struct page *page,
     bool muted = cast->generation == now->number && now->work.tallies[index].muted;
     tg_json_open(out, '{');
     write_role(out, role);
-    text_member(out, "outcome", "asleep");
-    text_member(out, "because",
-                muted                               ? "it is muted until its file changes"
-                : page->head->kind == TG_TRACE_TOLD ? "it is not about this"
-                : role->watch                       ? "none of the fields it watches changed"
-                                                    : "nothing of what it waits for happened");
+    tg_json_member_text(out, "outcome", "asleep");
+    tg_json_member_text(out, "because",
+                        muted                               ? "it is muted until its file changes"
+                        : page->head->kind == TG_TRACE_TOLD ? "it is not about this"
+                        : role->watch ? "none of the fields it watches changed"
+                                      : "nothing of what it waits for happened");
     tg_json_close(out, '}');
 }
 
@@ -312,8 +292,8 @@ static void write_rules(const struct answer *answer, const struct page *page,
         tg_json_open(out, '{');
         write_role(out, role);
         write_woken_by(out, page, role, step);
-        text_member(out, "outcome",
-                    step->verdict < TGL_VERDICTS ? outcomes[step->verdict] : "not_run");
+        tg_json_member_text(out, "outcome",
+                            step->verdict < TGL_VERDICTS ? outcomes[step->verdict] : "not_run");
         write_because(out, role, step->verdict, text, step->text);
         if (step->verdict == TGL_SPOKE) write_events(out, page, role, i);
         tg_json_close(out, '}');
@@ -329,9 +309,8 @@ static void write_page(const struct answer *answer, const struct page *page)
     struct tg_buf *out = answer->out;
     const struct tg_trace_cast *cast = cast_of(answer->trace, page->head->generation);
     tg_json_open(out, '{');
-    time_member(out, "time", page->head->wall_ms);
-    tg_json_key(out, "generation");
-    tg_json_i64(out, page->head->generation);
+    tg_json_member_time(out, "time", page->head->wall_ms);
+    tg_json_member_i64(out, "generation", page->head->generation);
     if (page->head->kind == TG_TRACE_TOLD) {
         /* The first bytes of the text are what was told; faults of its rules follow. */
         size_t faults = 0;
@@ -369,10 +348,10 @@ int tg_trace_explain(const struct tg_trace *trace, const struct tg_generation *g
     }
     uint32_t skip = wanted > question->limit ? wanted - question->limit : 0;
     tg_json_open(out, '{');
-    text_member(out, "account", question->account_id);
-    time_member(out, "from", oldest > question->since_wall_ms ? oldest : question->since_wall_ms);
-    tg_json_key(out, "entries_left_out");
-    tg_json_i64(out, skip);
+    tg_json_member_text(out, "account", question->account_id);
+    tg_json_member_time(out, "from",
+                        oldest > question->since_wall_ms ? oldest : question->since_wall_ms);
+    tg_json_member_i64(out, "entries_left_out", skip);
     tg_json_key(out, "entries");
     tg_json_open(out, '[');
     for (uint64_t at = trace->tail; at < trace->head;) {

@@ -206,12 +206,6 @@ static void webapi_close(struct tg_source *base)
     uv_close((uv_handle_t *)&source->timer, on_timer_closed);
 }
 
-static void put_number(struct tg_buf *out, const char *name, int64_t number)
-{
-    tg_json_key(out, name);
-    tg_json_i64(out, number);
-}
-
 static void webapi_describe(const struct tg_source *base, struct tg_buf *out)
 {
     const struct tg_webapi_source *source = tg_of(base, struct tg_webapi_source, source);
@@ -228,15 +222,15 @@ static void webapi_describe(const struct tg_source *base, struct tg_buf *out)
         tg_json_key(out, "message");
         tg_json_text(out, session->fault.message);
     }
-    put_number(out, "connects", (int64_t)session->counters.connects);
-    put_number(out, "drops", (int64_t)session->counters.drops);
-    put_number(out, "refused", (int64_t)session->counters.refused);
-    put_number(out, "requests", (int64_t)session->counters.requests);
-    put_number(out, "batches", (int64_t)source->counters.batches);
-    put_number(out, "slowed", (int64_t)source->counters.slowed);
-    put_number(out, "pace_ms", source->pace_ms);
-    put_number(out, "waiting", source->waiting_count);
-    if (session->zone.known) put_number(out, "utc_offset_s", session->zone.offset_s);
+    tg_json_member_i64(out, "connects", (int64_t)session->counters.connects);
+    tg_json_member_i64(out, "drops", (int64_t)session->counters.drops);
+    tg_json_member_i64(out, "refused", (int64_t)session->counters.refused);
+    tg_json_member_i64(out, "requests", (int64_t)session->counters.requests);
+    tg_json_member_i64(out, "batches", (int64_t)source->counters.batches);
+    tg_json_member_i64(out, "slowed", (int64_t)source->counters.slowed);
+    tg_json_member_i64(out, "pace_ms", source->pace_ms);
+    tg_json_member_i64(out, "waiting", source->waiting_count);
+    if (session->zone.known) tg_json_member_i64(out, "utc_offset_s", session->zone.offset_s);
     tg_json_close(out, '}');
 }
 

@@ -7,20 +7,6 @@
 #include "base/err.h"
 #include "base/json.h"
 
-static void put_time(struct tg_buf *out, const char *name, int64_t wall_ms)
-{
-    char iso[TG_ISO8601_SIZE];
-    tg_iso8601_write(iso, wall_ms);
-    tg_json_key(out, name);
-    tg_json_text(out, iso);
-}
-
-static void put_number(struct tg_buf *out, const char *name, uint64_t number)
-{
-    tg_json_key(out, name);
-    tg_json_u64(out, number);
-}
-
 static void put_payload(struct tg_buf *out, const char *name, const char *payload, size_t len)
 {
     tg_must(len >= 2 && payload[0] == '{' && payload[len - 1] == '}');
@@ -41,8 +27,8 @@ size_t tg_compose_event(struct tg_buf *out, const struct tg_channel_names *names
     tg_json_key(out, names->type);
     tg_json_text(out, type);
     size_t head = out->len - start;
-    put_number(out, latest ? names->rev : names->seq, number);
-    put_time(out, names->timestamp, wall_ms);
+    tg_json_member_u64(out, latest ? names->rev : names->seq, number);
+    tg_json_member_time(out, names->timestamp, wall_ms);
     put_payload(out, names->payload, payload, len);
     tg_json_close(out, '}');
     return head;
@@ -55,12 +41,11 @@ void tg_compose_snapshot(struct tg_buf *out, const struct tg_channel_names *name
     tg_json_open(out, '{');
     tg_json_key(out, names->type);
     tg_json_text(out, "snapshot");
-    put_number(out, names->seq, seq);
-    put_number(out, names->rev, rev);
-    put_time(out, names->timestamp, wall_ms);
+    tg_json_member_u64(out, names->seq, seq);
+    tg_json_member_u64(out, names->rev, rev);
+    tg_json_member_time(out, names->timestamp, wall_ms);
     put_payload(out, names->payload, members, len);
-    tg_json_key(out, "cached");
-    tg_json_bool(out, cached);
+    tg_json_member_bool(out, "cached", cached);
     tg_json_key(out, "cache_age_seconds");
     if (age_ms < 0)
         tg_json_text(out, NULL);

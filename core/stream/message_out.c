@@ -15,24 +15,6 @@ static void start(struct tg_buf *out, const char *type)
     tg_json_text(out, type);
 }
 
-static void put_text(struct tg_buf *out, const char *name, const char *text)
-{
-    tg_json_key(out, name);
-    tg_json_text(out, text);
-}
-
-static void put_integer(struct tg_buf *out, const char *name, int64_t value)
-{
-    tg_json_key(out, name);
-    tg_json_i64(out, value);
-}
-
-static void put_count(struct tg_buf *out, const char *name, uint64_t value)
-{
-    tg_json_key(out, name);
-    tg_json_u64(out, value);
-}
-
 static void put_age(struct tg_buf *out, int64_t age_ms)
 {
     tg_json_key(out, "age_ms");
@@ -45,7 +27,7 @@ static void put_age(struct tg_buf *out, int64_t age_ms)
 /* What is left of a token is never told longer than it is. */
 static void put_expiry(struct tg_buf *out, int64_t in_ms)
 {
-    put_integer(out, "token_expires_in_seconds", in_ms > 0 ? in_ms / 1000 : 0);
+    tg_json_member_i64(out, "token_expires_in_seconds", in_ms > 0 ? in_ms / 1000 : 0);
 }
 
 /* "1s", "500ms", "1.5s". */
@@ -56,33 +38,33 @@ static void put_interval(struct tg_buf *out, int interval_ms)
         (void)snprintf(text, sizeof text, "%dms", interval_ms);
     else
         (void)snprintf(text, sizeof text, "%.10gs", interval_ms / 1000.0);
-    put_text(out, "monitoring_interval", text);
+    tg_json_member_text(out, "monitoring_interval", text);
 }
 
 void tg_message_connected(struct tg_buf *out, const struct tg_connected *connected)
 {
     start(out, "connected");
-    put_text(out, "account_id", connected->account_id);
-    if (connected->connection_id) put_text(out, "connection_id", connected->connection_id);
+    tg_json_member_text(out, "account_id", connected->account_id);
+    if (connected->connection_id)
+        tg_json_member_text(out, "connection_id", connected->connection_id);
     put_interval(out, connected->interval_ms);
-    put_integer(out, "protocol", PROTOCOL_VERSION);
-    put_text(out, "epoch", connected->epoch);
-    put_count(out, "seq", connected->seq);
-    tg_json_key(out, "recovered");
-    tg_json_bool(out, false);
+    tg_json_member_i64(out, "protocol", PROTOCOL_VERSION);
+    tg_json_member_text(out, "epoch", connected->epoch);
+    tg_json_member_u64(out, "seq", connected->seq);
+    tg_json_member_bool(out, "recovered", false);
     tg_json_key(out, "heartbeat");
     tg_json_open(out, '{');
-    put_integer(out, "ping_seconds", connected->ping_seconds);
-    put_integer(out, "timeout_seconds", connected->timeout_seconds);
+    tg_json_member_i64(out, "ping_seconds", connected->ping_seconds);
+    tg_json_member_i64(out, "timeout_seconds", connected->timeout_seconds);
     tg_json_close(out, '}');
     put_expiry(out, connected->token_expires_in_ms);
     tg_json_key(out, "rules");
     tg_json_open(out, '{');
-    put_text(out, "name", connected->rules_name);
-    put_integer(out, "generation", connected->rules_generation);
-    put_text(out, "version", connected->rules_version);
+    tg_json_member_text(out, "name", connected->rules_name);
+    tg_json_member_i64(out, "generation", connected->rules_generation);
+    tg_json_member_text(out, "version", connected->rules_version);
     tg_json_close(out, '}');
-    put_text(out, "status", connected->status);
+    tg_json_member_text(out, "status", connected->status);
     tg_json_close(out, '}');
 }
 
@@ -94,17 +76,17 @@ void tg_message_pong(struct tg_buf *out, uint64_t seq, uint64_t sent, int64_t ag
         tg_json_key(out, "id");
         tg_json_raw(out, id, id_len);
     }
-    put_count(out, "seq", seq);
-    put_count(out, "sent", sent);
+    tg_json_member_u64(out, "seq", seq);
+    tg_json_member_u64(out, "sent", sent);
     put_age(out, age_ms);
-    put_text(out, "status", status);
+    tg_json_member_text(out, "status", status);
     tg_json_close(out, '}');
 }
 
 void tg_message_token_expiring(struct tg_buf *out, int64_t in_ms)
 {
     start(out, "token_expiring");
-    put_integer(out, "in_seconds", (in_ms + 999) / 1000);
+    tg_json_member_i64(out, "in_seconds", (in_ms + 999) / 1000);
     tg_json_close(out, '}');
 }
 
@@ -126,7 +108,7 @@ void tg_message_events(struct tg_buf *out, const char *globs)
 void tg_message_going_away(struct tg_buf *out, int64_t reconnect_after_ms)
 {
     start(out, "going_away");
-    put_integer(out, "reconnect_after_ms", reconnect_after_ms);
+    tg_json_member_i64(out, "reconnect_after_ms", reconnect_after_ms);
     tg_json_close(out, '}');
 }
 
@@ -134,9 +116,9 @@ void tg_message_error(struct tg_buf *out, const char *code, const char *message,
                       int64_t retry_in_seconds)
 {
     start(out, "error");
-    put_text(out, "error_code", code);
-    put_text(out, "message", message);
-    if (retry_in_seconds >= 0) put_integer(out, "retry_in_seconds", retry_in_seconds);
+    tg_json_member_text(out, "error_code", code);
+    tg_json_member_text(out, "message", message);
+    if (retry_in_seconds >= 0) tg_json_member_i64(out, "retry_in_seconds", retry_in_seconds);
     tg_json_close(out, '}');
 }
 
@@ -146,8 +128,8 @@ void tg_message_status(struct tg_buf *out, const char *status, int64_t since_wal
     char iso[TG_ISO8601_SIZE];
     tg_iso8601_write(iso, since_wall_ms);
     start(out, "status");
-    put_text(out, "status", status);
-    put_text(out, "since", iso);
+    tg_json_member_text(out, "status", status);
+    tg_json_member_text(out, "since", iso);
     put_age(out, age_ms);
     tg_json_close(out, '}');
 }
