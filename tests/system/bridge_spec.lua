@@ -240,9 +240,9 @@ describe("the terminal bridge", function()
       local snapshot = assert(client:wait_type("snapshot", 5000))
       assert.equal("Demo-Server", snapshot.account.server)
       assert.equal("EURUSD", snapshot.positions[1].symbol)
-      local _, text = client:send_json({ type = "snapshot" }), nil
+      client:send_json({ type = "snapshot" })
+      local object, text
       repeat
-        local object
         object, text = client:next_json(5000)
       until object.type == "snapshot"
       assert.truthy(text:find('"ticket":9007199254740993,', 1, true), text)
