@@ -1,5 +1,6 @@
 local ffi = require("ffi")
 local cdef = require("support.cdef")
+local quick = require("support.quick")
 local C = cdef.library("source", { "source/trader.h" })
 
 local HISTORY, STEP_MS, START_MS = 4096, 250, 1700000000000
@@ -34,7 +35,7 @@ end
 local function units(value, digits)
   local scaled = value * 10 ^ digits
   local whole = math.floor(scaled + 0.5)
-  assert(math.abs(scaled - whole) < 1e-4, "not a whole number of units: " .. value)
+  if scaled ~= scaled or math.abs(scaled - whole) >= 1e-4 then error("not a whole number of units: " .. value) end
   return whole
 end
 
@@ -73,8 +74,8 @@ describe("trader", function()
   end
 
   local function read(trader, since)
-    assert.equal(0, C.tg_book_write_state(trader.book, trader.step, records))
-    assert.equal(0, C.tg_book_write_deals(trader.book, since or 0, records))
+    quick.equal(0, C.tg_book_write_state(trader.book, trader.step, records))
+    quick.equal(0, C.tg_book_write_deals(trader.book, since or 0, records))
     return records
   end
 
@@ -105,22 +106,22 @@ describe("trader", function()
       C.tg_trader_run(trader)
       local r = read(trader, poll == 0 and 0 or since)
       local a, digits = r.account, r.account._currency_digits
-      assert.is_true(r.account_known and r.positions_known and r.deals_known)
-      assert.equal(r.positions_count, a._positions_count)
+      quick.is_true(r.account_known and r.positions_known and r.deals_known)
+      quick.equal(r.positions_count, a._positions_count)
 
       local profit, margin, now, count = 0, 0, {}, 0
       for i = 0, r.positions_count - 1 do
         local p = r.positions[i]
         local id = tostring(p._position_id)
-        assert.is_nil(now[id])
-        assert.is_true(p._volume > 0 and p._price_open > 0 and p._price_current > 0)
-        assert.is_true(p._digits == C.tg_symbols[SYMBOL[text(p, "position", "symbol")]].digits)
-        assert.equal(digits, p._currency_digits)
+        quick.is_nil(now[id])
+        quick.is_true(p._volume > 0 and p._price_open > 0 and p._price_current > 0)
+        quick.is_true(p._digits == C.tg_symbols[SYMBOL[text(p, "position", "symbol")]].digits)
+        quick.equal(digits, p._currency_digits)
         profit = profit + units(p._profit, digits) + units(p._swap, digits)
         margin = margin + tonumber(trader.book.holdings[i].margin)
         local long = p._side == 1
-        if p._sl ~= 0 then assert.is_true(long == (p._sl < p._price_current)) end
-        if p._tp ~= 0 then assert.is_true(long == (p._tp > p._price_current)) end
+        if p._sl ~= 0 then quick.is_true(long == (p._sl < p._price_current)) end
+        if p._tp ~= 0 then quick.is_true(long == (p._tp > p._price_current)) end
         now[id] = { volume = units(p._volume, 2), sl = p._sl, tp = p._tp, side = p._side,
           swap = units(p._swap, digits), symbol = text(p, "position", "symbol") }
         count = count + 1
@@ -128,20 +129,20 @@ describe("trader", function()
 
       -- equity == balance + credit + profit, and what hangs on it
       local equity = units(a._equity, digits)
-      assert.equal(units(a._balance, digits) + units(a._credit, digits) + profit, equity)
-      assert.equal(profit, units(a._profit, digits))
-      assert.equal(margin, units(a._margin, digits))
-      assert.equal(equity - margin, units(a._margin_free, digits))
-      assert.is_true(margin >= 0 and (count == 0) == (margin == 0))
+      quick.equal(units(a._balance, digits) + units(a._credit, digits) + profit, equity)
+      quick.equal(profit, units(a._profit, digits))
+      quick.equal(margin, units(a._margin, digits))
+      quick.equal(equity - margin, units(a._margin_free, digits))
+      quick.is_true(margin >= 0 and (count == 0) == (margin == 0))
       if margin == 0 then
-        assert.equal(0, a._margin_level)
+        quick.equal(0, a._margin_level)
       else
-        assert.is_true(math.abs(a._margin_level - equity / margin * 100) <= 0.0051)
+        quick.is_true(math.abs(a._margin_level - equity / margin * 100) <= 0.0051)
       end
       if trader.book.netting then
         local symbols = {}
         for _, p in pairs(now) do
-          assert.is_nil(symbols[p.symbol])
+          quick.is_nil(symbols[p.symbol])
           symbols[p.symbol] = true
         end
       end
@@ -154,32 +155,32 @@ describe("trader", function()
       for i = 0, r.deals_count - 1 do
         local d = r.deals[i]
         local ticket = tostring(d._ticket)
-        assert.is_nil(deals_seen[ticket])
+        quick.is_nil(deals_seen[ticket])
         deals_seen[ticket] = true
-        assert.is_true(tonumber(d._time) >= last)
+        quick.is_true(tonumber(d._time) >= last)
         last = tonumber(d._time)
         moved = moved + units(d._profit, digits) + units(d._swap, digits) + units(d._commission, digits)
         if d._action == BALANCE then
           seen.transfers = seen.transfers + 1
         else
           local id, lots = tostring(d._position_id), units(d._volume, 2)
-          assert.is_true(lots > 0 and d._price > 0)
+          quick.is_true(lots > 0 and d._price > 0)
           assert.is_string(REASONS[d._reason])
           if d._entry == IN then
             if volumes[id] then seen.added = seen.added + 1 end
-            assert.is_nil(told[id])
+            quick.is_nil(told[id])
             volumes[id] = (volumes[id] or 0) + lots
           else
-            assert.equal(OUT, d._entry)
+            quick.equal(OUT, d._entry)
             assert.is_number(volumes[id])
             volumes[id] = volumes[id] - lots
             swaps[id] = (swaps[id] or 0) + units(d._swap, digits)
             if volumes[id] > 0 and d._swap ~= 0 then seen.swaps = seen.swaps + 1 end
-            assert.is_true(volumes[id] >= 0)
+            quick.is_true(volumes[id] >= 0)
             seen.reasons[REASONS[d._reason]] = true
             local name = REASONS[d._reason]
-            if name == "sl" then assert.equal(d._sl, d._price) end
-            if name == "tp" then assert.equal(d._tp, d._price) end
+            if name == "sl" then quick.equal(d._sl, d._price) end
+            if name == "tp" then quick.equal(d._tp, d._price) end
             if volumes[id] > 0 then seen.partial = seen.partial + 1 end
             if volumes[id] == 0 then
               told[id] = true
@@ -189,14 +190,14 @@ describe("trader", function()
         end
       end
       for id, volume in pairs(volumes) do
-        assert.equal(volume, now[id] and now[id].volume or 0)
+        quick.equal(volume, now[id] and now[id].volume or 0)
         if now[id] and was[id] then
-          assert.equal(was[id].side, now[id].side)
+          quick.equal(was[id].side, now[id].side)
           local rolled = math.floor(poll * stride / 14400) ~= math.floor((poll - 1) * stride / 14400)
           if rolled then
             assert.are_not.equal(was[id].swap - (swaps[id] or 0), now[id].swap)
           else
-            assert.equal(was[id].swap - (swaps[id] or 0), now[id].swap)
+            quick.equal(was[id].swap - (swaps[id] or 0), now[id].swap)
           end
           if now[id].sl ~= was[id].sl or now[id].tp ~= was[id].tp then seen.levels = seen.levels + 1 end
         end
@@ -204,8 +205,8 @@ describe("trader", function()
       for id in pairs(now) do
         assert.is_truthy(volumes[id])
       end
-      assert.equal((balance or 0) + moved, units(a._balance, digits))
-      if credit then assert.equal(credit, a._credit) end
+      quick.equal((balance or 0) + moved, units(a._balance, digits))
+      if credit then quick.equal(credit, a._credit) end
       was, balance, credit = now, units(a._balance, digits), a._credit
     end
     seen.events = tonumber(trader.moves)
