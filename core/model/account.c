@@ -29,6 +29,7 @@ void tg_account_init(struct tg_account *account, const char *id)
     tg_account_blank(&account->now);
     tg_copy(account->now.id, sizeof account->now.id, id, strlen(id));
     account->was = account->now;
+    account->gap = account->steady = NAN;
 }
 
 void tg_account_fini(struct tg_account *account)
@@ -47,6 +48,7 @@ void tg_account_fini(struct tg_account *account)
     tg_debts_fini(&account->debts_was);
     free(account->heirlooms.rows);
     tg_deals_fini(&account->deals);
+    tg_deals_fini(&account->waiting);
 }
 
 const struct tgl_position *tg_positions_find(const struct tg_positions *positions,
@@ -73,7 +75,7 @@ static bool moved(double before, double after, int digits)
 bool tg_account_wants_deals(const struct tg_account *account, const struct tg_records *records)
 {
     if (!account->positions_known) return true;
-    if (account->suspects.count || account->deals_waiting) return true;
+    if (account->suspects.count || account->waiting.count) return true;
     if (account->sweep > SWEEP_POLLS - SWEEP_EAGER || account->sweep % SWEEP_EVERY == 1)
         return true;
     if (account->deals_age >= DEALS_EVERY) return true;
@@ -126,15 +128,31 @@ static int64_t news_since(const struct tg_account *account, const struct tg_reco
     return moved_ms >= since ? moved_ms + 1 : since;
 }
 
-/* The first set of positions is what was there before us, and so are the deals that are listed with
- * it: but for those that were made, by the source's clock, after the positions were read. */
+/* Whether the first positions show what a deal did that is listed with them: it was made, by the
+ * source's clock, before they were read. A source without a clock shows it by the time at which a
+ * position last moved; what is not known is taken for shown. */
+static bool is_shown(const struct tg_records *records, const struct tgl_deal *deal)
+{
+    const struct tg_positions positions = {records->positions, records->positions_count, 0};
+    if (records->source_time_ms) return deal->time <= records->source_time_ms;
+    const struct tgl_position *position = tg_positions_find(&positions, deal->position_id);
+    return !position || !position->time_update || deal->time <= position->time_update;
+}
+
+/* The first set of positions is what was there before us, and so are the deals that it shows. */
 static int inherit(struct tg_account *account, const struct tg_records *records)
 {
     uint32_t n = records->positions_count, deals = records->deals_known ? records->deals_count : 0;
+    bool all = true;
     if (tg_deals_reserve(&account->deals, deals)) return -TG_ENOMEM;
-    for (uint32_t i = 0; i < deals; i++)
-        if (!records->source_time_ms || records->deals[i].time <= records->source_time_ms)
-            tg_deals_remember(&account->deals, &records->deals[i]);
+    for (uint32_t i = 0; i < deals; i++) {
+        bool old = is_shown(records, &records->deals[i]);
+        if (old) tg_deals_remember(&account->deals, &records->deals[i]);
+        all = all && old;
+    }
+    /* Whether the balance has those that are left nobody knows. */
+    if (all) account->gap = account->steady = 0;
+    account->steady_ms = account->begun_ms;
     if (!n) return 0;
     struct tgl_position *rows = malloc(n * sizeof *rows);
     struct tg_heirloom *heirs = malloc(n * sizeof *heirs);

@@ -53,9 +53,10 @@ struct tg_suspect {
     uint64_t id;     /* the position's identifier, the order's ticket */
     int polls;       /* for how many it has been what it is now */
     int64_t lots;    /* its volume by then, as tg_plan has it; 0: missing */
-    double gap;      /* the account's before it was missing */
+    double gap;      /* the account's before it was missing; NAN while that is not sure */
+    int64_t gap_ms;  /* what was made before this is in it, listed or not */
     int64_t seen_ms; /* when it was last seen as it was told, UTC; 0 = not known */
-    double money;    /* balance and credit before it was missing */
+    double money;    /* balance and credit when `gap` was taken */
 };
 
 /* Sorted by identifier. */
@@ -101,10 +102,11 @@ struct tg_account {
     double unexplained;    /* what the balance and the credit moved by beyond what the deals say */
     double drift;          /* the same since the first poll, never forgotten */
     double gap;    /* drift, less what deals say that are listed and wait: what no deal explains */
-    double steady; /* the gap that was last seen twice in a row */
-    bool deals_ever;        /* the source tells deals */
-    uint32_t deals_waiting; /* deals of the newest poll that are neither told nor forgotten */
-    int sweep;              /* polls until what is unexplained is given up */
+    double steady; /* the gap that was last seen twice in a row; both NAN while not known */
+    int64_t steady_ms;       /* when the later of the two was seen, by the source's clock */
+    bool deals_ever;         /* the source tells deals */
+    struct tg_deals waiting; /* deals of the newest poll that are neither told nor forgotten */
+    int sweep;               /* polls until what is unexplained is given up */
     int deals_age; /* polls since the deals were last known or asked for as a matter of course */
     bool history_ever;      /* the source tells an order history */
     int64_t begun_ms;       /* of the first known positions, by last_poll's clock (lifecycle.c) */

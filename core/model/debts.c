@@ -44,7 +44,7 @@ static void drop(struct tg_debts *debts, uint32_t i)
     memmove(&debts->rows[i], &debts->rows[i + 1], (debts->count - i) * sizeof *debts->rows);
 }
 
-void tg_debts_owe(struct tg_debts *debts, const struct tg_debt *debt, bool gone)
+void tg_debts_owe(struct tg_debts *debts, const struct tg_debt *debt)
 {
     const struct tg_debt *row = tg_debts_find(debts, debt->position_id);
     struct tg_debt sum = *debt;
@@ -53,7 +53,6 @@ void tg_debts_owe(struct tg_debts *debts, const struct tg_debt *debt, bool gone)
         sum.deals += row->deals;
     }
     tg_debts_pay(debts, debt->position_id);
-    if (!sum.lots && !gone) return;
     if (debts->count >= TG_DEBTS_KEPT) drop(debts, 0);
     tg_must(debts->count < debts->cap);
     debts->rows[debts->count++] = sum;

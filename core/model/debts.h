@@ -1,7 +1,6 @@
 /* Debts: volumes that were told before the deals that made them were listed. */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Lots are signed and at eight decimals: buys are positive. */
@@ -32,10 +31,9 @@ int tg_debts_copy(struct tg_debts *into, const struct tg_debts *from, uint32_t m
 /* What is owed for a position, or NULL. */
 const struct tg_debt *tg_debts_find(const struct tg_debts *debts, uint64_t position_id);
 
-/* Owes the lots of a debt more. Debts of opposite signs cancel, but for a position that is gone
- * (`gone`): of one that was opened and closed without deals, both are owed. Needs the room of one
- * row. */
-void tg_debts_owe(struct tg_debts *debts, const struct tg_debt *debt, bool gone);
+/* Owes the lots of a debt more. One of the opposite sign cancels the lots, not the deals: of what
+ * was opened and closed without deals, both are owed. Needs the room of one row. */
+void tg_debts_owe(struct tg_debts *debts, const struct tg_debt *debt);
 
 /* The deals have come: nothing is owed any more. */
 void tg_debts_pay(struct tg_debts *debts, uint64_t position_id);

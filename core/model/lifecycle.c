@@ -65,10 +65,7 @@ int64_t tg_walk_last_poll(const struct tg_account *account)
 bool tg_walk_is_news(const struct tg_account *account, int64_t time_ms)
 {
     int64_t begun_ms = account->begun_ms;
-    if (!account->good_source_ms)
-        begun_ms -= TG_CLOCK_MS;
-    else if (time_ms % 1000 == 0) /* whole seconds */
-        begun_ms -= begun_ms % 1000;
+    if (time_ms % 1000 == 0) begun_ms -= begun_ms % 1000; /* whole seconds */
     return time_ms && time_ms >= begun_ms && time_ms >= tg_walk_last_poll(account) - TG_NEWS_MS;
 }
 
@@ -109,6 +106,15 @@ static int64_t evidence_since(const struct tg_account *account, uint64_t id)
     return 0;
 }
 
+/* Whether a position began with that deal, as far as is told; within whole seconds. A position that
+ * was only turned round may keep the time of its opening. */
+static bool begins_with(const struct tgl_position *now, const struct tgl_position *was,
+                        const struct tgl_deal *deal)
+{
+    return !now->time_open || !deal->time || now->time_open == was->time_open ||
+           llabs(now->time_open - deal->time) <= 1000;
+}
+
 /* A netting position that turned round may come back under another identifier: its reversal is then
  * a deal of one of the two, of the volume of both. */
 static const struct tgl_deal *turn_of(const struct tg_walk *walk, const struct tgl_position *was)
@@ -122,6 +128,7 @@ static const struct tgl_deal *turn_of(const struct tg_walk *walk, const struct t
             const struct tgl_position *now = &records->positions[k];
             if (strcmp(now->symbol, was->symbol) != 0 || now->side == was->side ||
                 tg_scaled(deal->volume, 8) != llabs(signed_lots(was) - signed_lots(now)) ||
+                !begins_with(now, was, deal) ||
                 tg_positions_find(&walk->account->positions, now->position_id))
                 continue;
             if (deal->position_id == was->position_id || deal->position_id == now->position_id)
@@ -152,7 +159,8 @@ static bool find_gap(struct tg_walk *walk)
     walk->gap = account->drift;
     if (records->account_known) walk->gap += after - before;
     for (uint32_t i = 0; records->deals_known && i < records->deals_count; i++)
-        if (walk->marks[i] == TG_DEAL_FREE) walk->gap -= tg_deal_money(&records->deals[i]);
+        if (walk->marks[i] == TG_DEAL_FREE && tg_walk_is_news(account, records->deals[i].time))
+            walk->gap -= tg_deal_money(&records->deals[i]);
     bool deals =
         records->deals_known || !account->deals_ever || !tg_account_wants_deals(account, records);
     return records->account_known && deals && !isnan(walk->gap);
@@ -163,20 +171,60 @@ static double money_of(const struct tgl_account *account)
     return account->balance + known(account->credit);
 }
 
+/* What the account's money was before a position was missing. It is sure when two polls say the
+ * same: deals are listed before and after the balance has them. Until then the next poll's is
+ * taken. A deal that was made before it and is listed only now says nothing of the time since. */
+static void take_gap(const struct tg_walk *walk, const struct tg_suspect *before,
+                     struct tg_suspect *suspect)
+{
+    const struct tg_account *account = walk->account;
+    const struct tg_records *records = walk->records;
+    if (before && !isnan(before->gap)) {
+        suspect->gap = before->gap;
+        suspect->gap_ms = before->gap_ms;
+        suspect->money = before->money;
+    } else {
+        bool sure = tg_same(account->gap, account->steady, account->now.currency_digits);
+        suspect->gap = sure ? account->steady : NAN;
+        suspect->gap_ms = account->steady_ms;
+        suspect->money = money_of(&account->now);
+    }
+    for (uint32_t i = 0; records->deals_known && i < records->deals_count; i++) {
+        const struct tgl_deal *deal = &records->deals[i];
+        int64_t grain = deal->time % 1000 ? 0 : 999;
+        if (walk->marks[i] != TG_DEAL_KNOWN && deal->time + grain < suspect->gap_ms &&
+            tg_walk_is_news(account, deal->time) && !tg_deals_seen(&account->waiting, deal))
+            suspect->gap -= tg_deal_money(deal);
+    }
+}
+
 /* How many polls a difference is held without a deal. A close moves the balance. While every move
  * of it is explained by other deals, an absence is most likely the source's: a terminal that logs
  * in again shows no positions for a while. Something unexplained speaks for a close only when it
- * stands for two polls: deals are listed before and after the balance has them. */
+ * stands for two polls, and came since the position is missing. */
 static int patience(const struct tg_walk *walk, const struct tg_plan *plan,
                     const struct tg_suspect *suspect)
 {
     const struct tg_account *account = walk->account;
     int polls = walk->policy->suspect_polls, digits = account->now.currency_digits;
     if (plan->now || polls == 1 || isnan(account->now.balance)) return polls;
-    bool moved = walk->gap_known && suspect && !tg_same(walk->gap, suspect->gap, digits) &&
+    if (!walk->gap_known || !suspect || isnan(suspect->gap)) return polls * TG_PATIENCE;
+    struct tg_suspect since;
+    take_gap(walk, suspect, &since);
+    bool moved = !tg_same(walk->gap, since.gap, digits) &&
                  tg_same(walk->gap, account->gap, digits) &&
-                 !tg_same(money_of(&walk->records->account), suspect->money, digits);
+                 !tg_same(money_of(&walk->records->account), since.money, digits);
     return moved ? polls : polls * TG_PATIENCE;
+}
+
+/* MT5 uses a ticket again when an order whose position has been closed is filled once more. Deals
+ * show that; without any the time of opening and the price do. */
+static bool is_reborn(const struct tg_walk *walk, const struct tg_plan *plan)
+{
+    const struct tgl_position *was = plan->was, *now = plan->now;
+    if (walk->account->deals_ever || walk->records->deals_known || !was || !now) return false;
+    return was->time_open && now->time_open > was->time_open && was->ticket == now->ticket &&
+           !tg_same(was->price_open, now->price_open, now->digits);
 }
 
 static void judge(struct tg_walk *walk, struct tg_plan *plan)
@@ -184,6 +232,9 @@ static void judge(struct tg_walk *walk, struct tg_plan *plan)
     const struct tg_suspect *suspect = suspect_of(&walk->account->suspects, plan->id);
     plan->verdict = TG_SHOWN;
     plan->seen_ms = suspect ? suspect->seen_ms : walk->account->positions_ms;
+    plan->reborn = is_reborn(walk, plan);
+    if (plan->reborn) plan->verdict = TG_ESTIMATED;
+    if (plan->reborn) return;
     if (tg_walk_prove(walk, plan) || !plan->was) return;
     if (!plan->now && (plan->turn = turn_of(walk, plan->was))) return;
     plan->polls = (suspect && suspect->lots == plan->lots ? suspect->polls : 0) + 1;
@@ -263,22 +314,19 @@ static void settle_up(struct tg_walk *walk)
         struct tg_debt debt = {plan->id, plan->owed, walk->mono_ms, plan->seen_ms, 0};
         if (plan->settled < plan->expected) debt.deals = plan->expected - plan->settled;
         if (plan->settled) tg_debts_pay(&account->debts_was, plan->id);
-        if (plan->settled && plan->owed) tg_debts_owe(&account->debts_was, &debt, false);
+        if (plan->settled && (plan->owed || debt.deals)) tg_debts_owe(&account->debts_was, &debt);
         if (plan->verdict == TG_HELD) {
-            suspects->rows[suspects->count++] =
-                (struct tg_suspect){.id = plan->id,
-                                    .polls = plan->polls,
-                                    .lots = plan->lots,
-                                    .seen_ms = plan->seen_ms,
-                                    .gap = before ? before->gap : account->steady,
-                                    .money = before ? before->money : money_of(&account->now)};
+            struct tg_suspect *suspect = &suspects->rows[suspects->count++];
+            *suspect = (struct tg_suspect){
+                .id = plan->id, .polls = plan->polls, .lots = plan->lots, .seen_ms = plan->seen_ms};
+            take_gap(walk, before, suspect);
         } else if (!plan->shown && !plan->turn && plan->lots != plan->told) {
             debt.lots = plan->lots - plan->told;
             debt.deals = 1;
             /* All that was made before it was told as closed is part of that. */
             if (!plan->lots && walk->records->source_time_ms)
                 debt.seen_ms = walk->records->source_time_ms + TG_CLOCK_MS;
-            tg_debts_owe(&account->debts_was, &debt, !plan->lots);
+            tg_debts_owe(&account->debts_was, &debt);
         }
     }
 }
@@ -304,6 +352,7 @@ static int make_room(struct tg_account *account, const struct tg_records *record
     }
     next->count = suspects->count = 0;
     int rc = tg_debts_copy(&account->debts_was, &account->debts, room + deals, mono_ms);
+    if (!rc) rc = tg_deals_reserve(&account->waiting, deals);
     return rc ? rc : tg_deals_reserve(&account->deals, 2 * deals + old);
 }
 
@@ -327,14 +376,18 @@ static void take_over(struct tg_walk *walk)
     account->suspects_was = suspects;
     account->debts = account->debts_was;
     account->debts_was = debts;
-    if (walk->gap_known && tg_same(walk->gap, account->gap, account->now.currency_digits))
+    if (walk->gap_known && tg_same(walk->gap, account->gap, account->now.currency_digits)) {
         account->steady = walk->gap;
+        account->steady_ms = walk->records->source_time_ms ? walk->records->source_time_ms
+                                                           : tg_walk_last_poll(account);
+    }
     if (walk->gap_known) account->gap = walk->gap;
     if (!walk->records->deals_known) return;
     account->deals_ever = true;
-    account->deals_waiting = 0;
+    account->waiting.count = 0;
     for (uint32_t i = 0; i < walk->records->deals_count; i++)
-        account->deals_waiting += walk->marks[i] == TG_DEAL_FREE;
+        if (walk->marks[i] == TG_DEAL_FREE)
+            tg_deals_remember(&account->waiting, &walk->records->deals[i]);
 }
 
 int tg_lifecycle_run(struct tg_account *account, const struct tg_records *records,

@@ -22,6 +22,7 @@ struct tg_plan {
     uint32_t settled;  /* the first untold deals, which only pay for what was told before */
     uint32_t shown;    /* those behind them that made `lots` of `told` */
     int polls;         /* HELD: for how many polls by now */
+    bool reborn;       /* another position of the same identifier; no deals will say so */
     bool bare; /* never seen, and only its closing deals are listed: they stand for all of it */
     enum tg_verdict verdict;
     const struct tgl_deal *turn; /* the deal that turned it into a position of another identifier */

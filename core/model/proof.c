@@ -60,14 +60,15 @@ const struct tgl_deal *tg_walk_next(const struct tg_walk *walk, const struct tg_
  * are the ones that were made before the position was last seen as it was told: they were in that
  * volume already (one from before what was asked for shows that the clocks disagree). Where it has
  * none, or within the clock's grain, the ones that make the volume that was told of the one that
- * deals had made before. */
+ * deals had made before, and as many as were told without: volumes may come back to what they were.
+ */
 static uint32_t settle(const struct tg_walk *walk, struct tg_plan *plan)
 {
     const struct tg_debt *debt = tg_debts_find(&walk->account->debts, plan->id);
     if (!debt) return 0;
     int64_t seen_ms = plan->was ? plan->seen_ms : debt->seen_ms, lots = plan->told - debt->lots;
     int64_t oldest_ms = tg_walk_last_poll(walk->account) - TG_NEWS_MS;
-    uint32_t at = 0, n = 0, old = 0;
+    uint32_t at = 0, n = 0, old = 0, paid = 0;
     plan->owed = debt->lots;
     plan->expected = debt->deals;
     for (const struct tgl_deal *deal; (deal = tg_walk_next(walk, plan, &at));) {
@@ -84,10 +85,12 @@ static uint32_t settle(const struct tg_walk *walk, struct tg_plan *plan)
         n++;
         if (lots == INT64_MIN) break;
         if (lots != plan->told || before) continue;
-        plan->owed = 0;
-        return n;
+        paid = n;
+        if (n >= plan->expected) break;
     }
-    return old;
+    if (!paid) return old;
+    plan->owed = 0;
+    return paid;
 }
 
 /* Whether all that is listed of a position that nobody saw are its closings, as services do that

@@ -243,11 +243,12 @@ void tg_walk_tell(struct tg_walk *walk, const struct tg_plan *plan, enum tg_phas
 {
     const struct chapter none = {.closing = TG_CLOSING_NONE, .was = plan->was};
     bool turned = plan->now && plan->was && (plan->lots < 0) != (plan->told < 0);
+    bool same = plan->now && !turned && !plan->reborn;
     if (plan->turn) {
         if (phase == TG_CLOSES) tell_turn(walk, plan);
     } else if (plan->verdict == TG_SHOWN) {
         tell_chapters(walk, plan, phase);
-    } else if (plan->verdict == TG_ESTIMATED && plan->now && !turned) {
+    } else if (plan->verdict == TG_ESTIMATED && same) {
         if (phase == TG_CHANGES) tell_change(walk, plan, &none);
     } else if (plan->verdict == TG_ESTIMATED) {
         if (phase == TG_CLOSES) tell_estimate(walk, plan->was, turned);

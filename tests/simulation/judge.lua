@@ -143,7 +143,7 @@ function judge.orders(broker, told, from, world)
   for ticket, life in pairs(broker.order_life) do
     local there = from[ticket]
     if not there and (not life.ended or world.history and life.placed > world.began) and not placed[ticket] and
-      not (life.ended and life.ended <= world.began) and world.orders then
+      not (life.ended and life.ended <= world.began) and world.orders and (world.clock or not world.edge(life.placed)) then
       fail("order %d was placed and not told", ticket)
     end
     if life.ended and (there and world.orders or placed[ticket]) and not removed[ticket] then

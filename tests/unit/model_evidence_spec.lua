@@ -1,0 +1,144 @@
+local model = require("support.model")
+
+-- What counts as evidence, and what only looks like it. Each case was found by tests/simulation.
+describe("evidence", function()
+  local a
+
+  before_each(function() a = model.new() end)
+
+  local function poll(what)
+    assert.equal(0, a:poll(what))
+    return a:told()
+  end
+
+  local function money(ticket, amount, at)
+    return { ticket = ticket, action = "balance", entry = "unknown", position_id = 0, volume = 0, profit = amount, at = at }
+  end
+
+  describe("for a close is no balance operation", function()
+    it("of before, which comes to light just as the positions vanish", function()
+      poll({ account = { balance = 1000 }, positions = { {} } })
+      for _ = 1, 4 do assert.equal("", poll({ account = { balance = 800 }, positions = { {} } })) end
+      assert.equal("balance 600", poll({ account = { balance = 800 }, positions = {}, deals = { money(600, -200, 0.5) } }))
+      assert.equal("balance 601", poll({ account = { balance = 790 }, positions = {}, deals = { money(601, -10, 5.5) } }))
+      for _ = 1, 20 do assert.equal("", poll({ account = { balance = 790 }, positions = {}, deals = {} })) end
+      assert.equal("1", a:ids())
+      assert.equal("", poll({ account = { balance = 790 }, positions = { {} } }))
+    end)
+
+    it("when the first answer left open whether the balance had a deal", function()
+      local opening = { ticket = 500, position_id = 2, entry = "in", action = "buy", commission = -3, at = 0.5 }
+      poll({ account = { balance = 997 }, positions = { {} }, deals = { opening } })
+      assert.equal("deal 500, opened 2", poll({ positions = { {}, { position_id = 2 } }, deals = { opening } }))
+      for _ = 1, 2 do assert.equal("", poll({ account = { balance = 997 }, positions = {}, deals = { opening } })) end
+      assert.equal("balance 601", poll({ account = { balance = 897 }, positions = {}, deals = { opening, money(601, -100, 3.5) } }))
+      for _ = 1, 20 do assert.equal("", poll({ account = { balance = 897 }, positions = {}, deals = {} })) end
+      assert.equal("1 2", a:ids())
+    end)
+
+    it("and a close whose deal never comes is still told after three polls beside one", function()
+      poll({ account = { balance = 1000 }, positions = { {} } })
+      for _ = 1, 3 do poll({ account = { balance = 1000 }, positions = { {} }, deals = {} }) end
+      local deals = { money(601, -100, 3.5) }
+      assert.equal("balance 601", poll({ account = { balance = 909 }, positions = {}, deals = deals }))
+      assert.equal("", poll({ account = { balance = 909 }, positions = {}, deals = deals }))
+      assert.equal("closed 1", poll({ account = { balance = 909 }, positions = {}, deals = deals }))
+      assert.equal(1, a:moment(1).about("estimated"))
+    end)
+  end)
+
+  describe("at the first answer of a source without a clock", function()
+    local function begin(position)
+      assert.equal(0, a:poll({
+        source_time = false, after = 1.2, account = { balance = 1000 }, positions = { position },
+        deals = { { ticket = 500, at = 0, volume = 0.5, price = 1.3 } },
+      }))
+    end
+
+    it("is no pair of deals from before it, however late they are listed", function()
+      begin({})
+      assert.equal("", poll({
+        source_time = false, account = { balance = 1000 }, positions = { {} },
+        deals = { { ticket = 510, position_id = 9, entry = "in", action = "buy", at = -1 }, { ticket = 511, position_id = 9, at = -1 } },
+      }))
+    end)
+
+    it("is a deal that was made after its position last moved", function()
+      begin({ time_update = model.START_MS - 500 })
+      assert.equal("deal 500, modified 1", poll({
+        source_time = false, positions = { { volume = 0.5 } }, deals = { { ticket = 500, at = 0, volume = 0.5, price = 1.3 } },
+      }))
+      assert.equal(1.3, a:moment(2).about("close_price"))
+    end)
+
+    it("is no deal that the position may show already", function()
+      begin({ time_update = model.START_MS + 100 })
+      assert.equal("", poll({
+        source_time = false, positions = { { volume = 0.5 } }, deals = { { ticket = 500, at = 0, volume = 0.5, price = 1.3 } },
+      }))
+      assert.equal("", poll({ source_time = false, positions = { { volume = 0.5 } } }))
+      assert.equal("modified 1", poll({ source_time = false, positions = { { volume = 0.5 } } }))
+      assert.equal(1, a:moment(1).about("estimated"))
+    end)
+  end)
+
+  describe("of a reversal under another identifier", function()
+    local TURN = { ticket = 500, entry = "inout", volume = 3, at = 0.5 }
+    local function begin()
+      poll({ account = { balance = 1000 }, positions = { { time_open = model.START_MS - 9000 } } })
+    end
+    local function told(time_open)
+      return poll({
+        account = { balance = 1000 }, deals = { TURN },
+        positions = { { position_id = 2, side = "sell", volume = 2, time_open = time_open } },
+      })
+    end
+
+    it("is the deal that the other position began with", function()
+      begin()
+      assert.equal("deal 500, closed 1, opened 2", told(model.START_MS + 500))
+      assert.equal("reversal", a:moment(2).about("close_reason"))
+    end)
+
+    it("is not one that only has the right volume", function()
+      begin()
+      assert.equal("opened 2", told(model.START_MS + 5000))
+      assert.equal("1 2", a:ids())
+    end)
+  end)
+
+  describe("of a ticket that is used again", function()
+    local function begin()
+      poll({ account = { balance = 1000 }, positions = { { time_open = model.START_MS - 9000 } } })
+    end
+    local again = { time_open = model.START_MS + 500, price_open = 1.2 }
+
+    it("is another opening, where nothing tells deals: closed and opened, both estimated", function()
+      begin()
+      assert.equal("closed 1, opened 1", poll({ account = { balance = 1009 }, positions = { again } }))
+      assert.equal(1, a:moment(1).about("estimated"))
+      assert.equal("unknown", a:moment(1).about("close_reason"))
+      assert.equal(1, a:moment(2).about("estimated"))
+      assert.equal("", poll({ account = { balance = 1009 }, positions = { again } }))
+    end)
+
+    it("is no rollover, which changes the ticket", function()
+      begin()
+      again.ticket = 77
+      assert.equal("modified 1", poll({ account = { balance = 1000 }, positions = { again } }))
+    end)
+  end)
+
+  it("that is late pays for as many reversals as were told, though the volume comes back to what it was", function()
+    local up, down = { volume = 1 }, { volume = 1, side = "sell" }
+    poll({ account = { balance = 1000 }, positions = { up } })
+    for _, now in ipairs({ down, up, down }) do
+      for n = 1, 3 do
+        assert.equal(n == 3 and "closed 1, opened 1" or "", poll({ source_time = false, positions = { now } }))
+      end
+    end
+    local deals = {}
+    for i = 1, 3 do deals[i] = { ticket = 500 + i, entry = "inout", action = i % 2 == 1 and "sell" or "buy", volume = 2, at = 3 * i } end
+    assert.equal("deal 501, deal 502, deal 503", poll({ source_time = false, positions = { down }, deals = deals }))
+  end)
+end)
