@@ -89,6 +89,8 @@ static int describe(const struct tg_command *command, const struct tg_args *args
         (void)tg_command_failed(command, TG_EXIT_FAULT, err.text);
     } else {
         if (undeclared.len) (void)fprintf(stderr, "%s\n", undeclared.data);
+        if (undeclared.len && against)
+            (void)fprintf(stderr, "what these payloads hold is not known and was not compared\n");
         (void)fwrite(out.data, 1, out.len, stdout);
     }
     tg_script_free(script);

@@ -64,6 +64,24 @@ static void put_changes(struct reader *reader, uint32_t entry)
     }
 }
 
+/* The number by which people look a moment up: a position's identifier, else the ticket of the deal
+ * or order, and whose it is. */
+static void put_number(struct reader *reader, uint32_t moment)
+{
+    const struct tg_json_token *kind = &reader->json->tokens[member(reader, moment, "kind")];
+    uint32_t position = member(reader, moment, "position_id");
+    uint64_t id = 0;
+    if (tg_json_is(kind, "position_opened") || tg_json_is(kind, "position_modified") ||
+        tg_json_is(kind, "position_closed")) {
+        put_member(reader, moment, "position_id");
+        return;
+    }
+    put_member(reader, moment, "ticket");
+    if (!position || tg_json_read_u64(&reader->json->tokens[position], &id) || !id) return;
+    tg_buf_puts(reader->out, " of position ");
+    put(reader, position);
+}
+
 static void put_moments(struct reader *reader, uint32_t entry)
 {
     uint32_t moments = member(reader, entry, "moments");
@@ -73,7 +91,7 @@ static void put_moments(struct reader *reader, uint32_t entry)
         tg_buf_puts(reader->out, "  ");
         put_member(reader, i, "kind");
         tg_buf_puts(reader->out, " ");
-        put_member(reader, i, "position_id");
+        put_number(reader, i);
         if (!changed) continue;
         const char *before = " (";
         EACH(reader, k, changed)

@@ -17,7 +17,6 @@
 
 #define ENTRY_MAX 16384 /* bytes; what an entry has beyond is left out of it */
 #define MOMENTS_KEPT 16
-#define STEPS_KEPT 256
 #define SPOKEN_KEPT 64
 #define FAULT_TEXT 240
 
@@ -96,7 +95,7 @@ struct draft {
     struct tg_trace_head head;
     struct tg_trace_change changes[64];
     struct tg_trace_moment moments[MOMENTS_KEPT];
-    struct tg_trace_step steps[STEPS_KEPT];
+    struct tg_trace_step steps[TG_TRACE_STEPS];
     struct tg_trace_spoken spoken[SPOKEN_KEPT];
     char text[ENTRY_MAX / 4];
 };
@@ -129,14 +128,19 @@ static void add_moments(struct draft *draft, const struct tg_account *account)
     for (uint32_t i = 0; i < account->moments_count; i++) {
         const struct tg_moment *moment = &account->moments[i];
         bool deal = moment->kind == TG_MOMENT_DEAL || moment->kind == TG_MOMENT_BALANCE_OPERATION;
+        bool order = moment->kind >= TG_MOMENT_ORDER_PLACED;
         if (i == MOMENTS_KEPT) {
             uint32_t more = account->moments_count - i;
             draft->head.moments_more = more > 255 ? 255 : (uint8_t)more;
             break;
         }
         draft->moments[draft->head.moments++] = (struct tg_trace_moment){
-            .position_id = deal ? moment->deal.position_id : moment->position.position_id,
-            .ticket = deal ? moment->deal.ticket : moment->position.ticket,
+            .position_id = deal    ? moment->deal.position_id
+                           : order ? moment->order.position_id
+                                   : moment->position.position_id,
+            .ticket = deal    ? moment->deal.ticket
+                      : order ? moment->order.ticket
+                              : moment->position.ticket,
             .changed = moment->changed,
             .kind = (uint8_t)moment->kind,
             .estimated = moment->about.estimated > 0,
@@ -222,7 +226,7 @@ static void add_steps(struct draft *draft, const struct tg_generation *generatio
 {
     for (; *step < generation->steps_count && generation->steps[*step].account == index; ++*step) {
         const struct tgl_step *from = &generation->steps[*step];
-        if (draft->head.steps == STEPS_KEPT) continue;
+        if (draft->head.steps == TG_TRACE_STEPS) continue;
         struct tg_trace_step *to = &draft->steps[draft->head.steps++];
         *to = (struct tg_trace_step){.rule = (uint16_t)from->rule,
                                      .moment = (int16_t)from->moment,

@@ -65,6 +65,7 @@ struct tg_trace_cast {
 };
 
 #define TG_TRACE_CASTS 8
+#define TG_TRACE_STEPS 256 /* of an entry; further ones are left out of it */
 
 struct tg_trace {
     char *ring;

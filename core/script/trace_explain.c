@@ -87,6 +87,15 @@ static void write_changes(const struct answer *answer, const struct page *page)
     tg_json_close(out, '}');
 }
 
+static void write_changed(struct tg_buf *out, const struct tg_entity *entity, uint64_t changed)
+{
+    tg_json_key(out, "changed");
+    tg_json_open(out, '[');
+    for (int i = 0; i < entity->count; i++)
+        if (changed & UINT64_C(1) << i) tg_json_text(out, entity->fields[i].name);
+    tg_json_close(out, ']');
+}
+
 static void write_moments(const struct answer *answer, const struct page *page)
 {
     struct tg_buf *out = answer->out;
@@ -107,14 +116,10 @@ static void write_moments(const struct answer *answer, const struct page *page)
             tg_buf_printf(out, "%llu", (unsigned long long)ids[k].id);
             if (as_text) tg_buf_putc(out, '"');
         }
-        if (moment->kind == TG_MOMENT_POSITION_MODIFIED) {
-            tg_json_key(out, "changed");
-            tg_json_open(out, '[');
-            for (int k = 0; k < tg_position_entity.count; k++)
-                if (moment->changed & UINT64_C(1) << k)
-                    tg_json_text(out, tg_position_entity.fields[k].name);
-            tg_json_close(out, ']');
-        }
+        if (moment->kind == TG_MOMENT_POSITION_MODIFIED)
+            write_changed(out, &tg_position_entity, moment->changed);
+        if (moment->kind == TG_MOMENT_ORDER_MODIFIED)
+            write_changed(out, &tg_order_entity, moment->changed);
         if (moment->estimated) {
             tg_json_member_bool(out, "estimated", true);
         }
@@ -254,19 +259,35 @@ static bool is_asked(const struct answer *answer, const struct tg_trace_role *ro
            tg_glob_match(type, len, role->name, strlen(role->name));
 }
 
+/* Whether an entry has what wakes a rule. It is judged by the entry, never by the rule as it is
+ * now: an operator who asks has often unmuted it by then. */
+static bool would_wake(const struct page *page, const struct tg_trace_role *role)
+{
+    const struct tg_trace_head *head = page->head;
+    if (head->kind == TG_TRACE_TOLD) return role->on & UINT32_C(1) << head->told;
+    for (int i = 0; i < head->changes; i++)
+        if (role->watch & UINT64_C(1) << page->changes[i].field) return true;
+    for (int i = 0; i < head->moments; i++)
+        if (role->on & UINT32_C(1) << page->moments[i].kind) return true;
+    /* Without a change it is a poll only if something else ran at the tick. */
+    bool poll = head->changes || head->moments;
+    for (int i = 0; i < head->steps && !poll; i++)
+        poll = page->steps[i].moment == TGL_STEP_TICK;
+    return poll && role->on & UINT32_C(1) << TG_ON_TICK;
+}
+
 /* Why a rule of the type that is asked for was not even woken. */
 static void write_asleep(const struct answer *answer, const struct page *page,
                          const struct tg_trace_cast *cast, uint32_t index)
 {
     struct tg_buf *out = answer->out;
     const struct tg_trace_role *role = &cast->roles[index];
-    const struct tg_generation *now = answer->generation;
-    bool muted = cast->generation == now->number && now->work.tallies[index].muted;
+    bool muted = would_wake(page, role);
     tg_json_open(out, '{');
     write_role(out, role);
-    tg_json_member_text(out, "outcome", "asleep");
+    tg_json_member_text(out, "outcome", muted ? "muted" : "asleep");
     tg_json_member_text(out, "because",
-                        muted                               ? "it is muted until its file changes"
+                        muted                               ? "it was muted at that time"
                         : page->head->kind == TG_TRACE_TOLD ? "it is not about this"
                         : role->watch ? "none of the fields it watches changed"
                                       : "nothing of what it waits for happened");
@@ -298,7 +319,8 @@ static void write_rules(const struct answer *answer, const struct page *page,
         if (step->verdict == TGL_SPOKE) write_events(out, page, role, i);
         tg_json_close(out, '}');
     }
-    for (uint32_t i = 0; woken && answer->question->type && i < cast->count; i++)
+    bool whole = page->head->steps < TG_TRACE_STEPS; /* who else woke is not known otherwise */
+    for (uint32_t i = 0; woken && whole && answer->question->type && i < cast->count; i++)
         if (!woken[i] && is_asked(answer, &cast->roles[i])) write_asleep(answer, page, cast, i);
     free(woken);
     tg_json_close(out, ']');

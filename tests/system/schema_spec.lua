@@ -121,6 +121,10 @@ describe("schema", function()
     assert.equal(0, code)
     assert.equal('a.lua:1: rule "x": a function makes its payload; with `schema` it could be described', err)
     assert.is_table(json.decode(out))
+    code, out, err = schema("--against", folder, folder)
+    assert.equal(0, code)
+    assert.equal("nothing that clients would notice", out)
+    assert.truthy(err:find("what these payloads hold is not known and was not compared", 1, true), err)
     for what, words in pairs({
       ['there is no format "yaml"'] = { "--format", "yaml" },
       ["No such file or directory"] = { folder .. "/gone" },

@@ -78,7 +78,7 @@ describe("explain", function()
     assert.equal("every", line("figures").woken_by)
   end)
 
-  it("tells an error in the author's words, then that the rule rests, then that it is muted", function()
+  it("tells an error in the author's words, then that the rule rests", function()
     start()
     for i = 1, 5 do
       engine:run(account:poll({ credit = i }))
@@ -116,6 +116,52 @@ describe("explain", function()
     assert.equal("none of the fields it watches changed", line("jump", { type = "jump" }).because)
     assert.equal("nothing of what it waits for happened", line("opened", { type = "trade.open" }).because)
     assert.is_nil(line("figures", { type = "jump" }))
+  end)
+
+  it("says that a rule was muted, also when it is not any more", function()
+    start()
+    assert.equal(0, rules.C.tg_script_mute(engine.script, "jump"))
+    engine:run(account:poll({ balance = 10500 }))
+    engine:run(account:poll({ margin = 5 }))
+    assert.equal(0, rules.C.tg_script_unmute(engine.script, "jump"))
+    local entries = engine:explain("demo-1", { type = "jump" }).entries
+    assert.equal("muted", entries[1].rules[1].outcome)
+    assert.equal("it was muted at that time", entries[1].rules[1].because)
+    assert.equal("asleep", entries[2].rules[1].outcome)
+    assert.equal("none of the fields it watches changed", entries[2].rules[1].because)
+    assert.equal(0, rules.C.tg_script_mute(engine.script, "source"))
+    engine:tell(account, "source_status", "reconnecting")
+    assert.equal("muted", line("source", { type = "source" }).outcome)
+    engine:tell(account, "client_connected", "ann")
+    assert.equal("it is not about this", line("source", { type = "source" }).because)
+  end)
+
+  it("does not take a rule for every poll as muted where `every` alone was due", function()
+    start({ set = [[return {
+      rule "held" { watch = { "equity" }, every = 5 },
+      rule "beat" { on = "tick", detect = function() return false end },
+    }]] })
+    for i = 1, 2 do
+      engine:run(account:poll({ equity = i }))
+    end
+    assert.equal(0, rules.C.tg_script_mute(engine.script, "beat"))
+    engine:run(account:poll({ equity = 3 }))
+    assert.equal("muted", line("beat", { type = "beat" }).outcome)
+    engine:advance(5000)
+    engine:run(account:poll())
+    assert.equal("asleep", line("beat", { type = "beat" }).outcome)
+  end)
+
+  it("names orders and deals by their tickets", function()
+    start()
+    engine:run(account:poll({}, {
+      { kind = "TG_MOMENT_ORDER_MODIFIED", order = rules.order({ sl = 1.05 }), order_was = { sl = 1.04 } },
+      { kind = "TG_MOMENT_DEAL", deal = { ticket = 901, position_id = 501 } },
+    }))
+    assert.same({
+      { kind = "order_modified", position_id = 0, ticket = rules.order().ticket, changed = { "sl" } },
+      { kind = "deal", position_id = 501, ticket = 901 },
+    }, engine:explain("demo-1").entries[1].moments)
   end)
 
   it("tells the status of the source, heard or not", function()
