@@ -80,8 +80,9 @@ describe("a deployment", function()
   it("goes from the shadow to the clients, is explained, muted, and taken back", function()
     -- the new version is good, and breaks no client
     gateway:write("rules-next.lua", set(15000))
-    local code, out, err = run("check", gateway.folder .. "/rules-next.lua")
+    local code, _, err = run("check", gateway.folder .. "/rules-next.lua")
     assert.equal(0, code, err)
+    local out
     code, out, err = run("schema", "--against", gateway.folder .. "/rules", gateway.folder .. "/rules-next.lua")
     assert.equal(0, code, err)
     assert.equal("nothing that clients would notice", out)
