@@ -1,16 +1,18 @@
 /* libcurl's multi_socket interface on libuv, behind a handful of functions so that it can be
- * replaced: this file and http_url.c are
- * the only ones that know curl. curl tells which sockets to watch and when to be
- * woken; uv_poll and one uv_timer do so; what has finished is then read off.
+ * replaced: this file and http_url.c are the only ones that know curl. curl tells which sockets to
+ * watch and when to be woken; http_watch.c and one uv_timer do so; what has finished is then read
+ * off. curl's sockets are opened and closed by our hand, which lets them stay watched from request
+ * to request.
  *
  * What would break it: calling curl from inside its own callbacks (the socket and timer callbacks
- * only note what is wanted; transfers end in `drain`, outside of them); freeing a uv_poll before
- * its close callback; a `done` that cancels another call or closes the client while `drain` walks,
- * which is why `drain` asks curl anew after each. */
+ * only note what is wanted; transfers end in `drain`, outside of them); a `done` that cancels
+ * another call or closes the client while `drain` walks, which is why `drain` asks curl anew after
+ * each. */
 #include "source/http_client.h"
 
 #include "base/list.h"
 #include "base/text.h"
+#include "source/http_watch.h"
 
 #include <curl/curl.h>
 #include <string.h>
@@ -21,9 +23,9 @@
 
 struct tg_http_client {
     CURLM *multi; /* NULL once closing */
-    uv_loop_t *loop;
     uv_timer_t timer;
-    int handles; /* uv handles that are not closed yet */
+    bool timer_closed;
+    struct tg_http_watches watches;
     int64_t max_body;
     char *ca_file;
     struct tg_list idle; /* transfers ready for use, at most `connections` */
@@ -31,13 +33,6 @@ struct tg_http_client {
     int idle_count, connections;
     void (*closed)(void *owner);
     void *owner;
-};
-
-/* A socket that curl wants to be watched. */
-struct watch {
-    uv_poll_t poll;
-    struct tg_http_client *client;
-    curl_socket_t fd;
 };
 
 /* An easy handle and the call it serves. Reused: making one costs more than a request. */
@@ -52,27 +47,25 @@ struct transfer {
 
 /* ---- closing ---- */
 
-static void release(struct tg_http_client *client)
+/* Whatever is left is freed with the last of the loop's handles. */
+static void release(void *ctx)
 {
-    if (--client->handles) return;
+    struct tg_http_client *client = ctx;
+    if (!client->timer_closed || client->watches.count) return;
     void (*closed)(void *) = client->closed;
     void *owner = client->owner;
+    tg_http_watches_fini(&client->watches);
     free(client->ca_file);
     free(client);
     curl_global_cleanup();
     if (closed) closed(owner);
 }
 
-static void on_watch_closed(uv_handle_t *handle)
-{
-    struct watch *watch = tg_of(handle, struct watch, poll);
-    release(watch->client);
-    free(watch);
-}
-
 static void on_timer_closed(uv_handle_t *handle)
 {
-    release(tg_of(handle, struct tg_http_client, timer));
+    struct tg_http_client *client = tg_of(handle, struct tg_http_client, timer);
+    client->timer_closed = true;
+    release(client);
 }
 
 static void transfer_free(struct transfer *transfer)
@@ -94,6 +87,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     return transfer->too_large || body->failed ? CURL_WRITEFUNC_ERROR : len;
 }
 
+static curl_socket_t on_socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+static int on_socket_close(void *arg, curl_socket_t fd);
+
 /* What never changes from call to call. */
 static int prepare(struct transfer *transfer)
 {
@@ -106,6 +102,10 @@ static int prepare(struct transfer *transfer)
     SET(CURLOPT_ERRORBUFFER, transfer->error);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, transfer);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_socket_open);
+    SET(CURLOPT_OPENSOCKETDATA, transfer->client);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, on_socket_close);
+    SET(CURLOPT_CLOSESOCKETDATA, transfer->client);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_NOPROGRESS, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -220,14 +220,13 @@ static void drain(struct tg_http_client *client)
 
 /* ---- sockets and time ---- */
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+static void on_ready(void *ctx, int fd, int status, int events)
 {
-    struct watch *watch = tg_of(poll, struct watch, poll);
-    struct tg_http_client *client = watch->client;
+    struct tg_http_client *client = ctx;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0, running;
     if (events & UV_READABLE) flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
-    (void)curl_multi_socket_action(client->multi, watch->fd, flags, &running);
+    (void)curl_multi_socket_action(client->multi, fd, flags, &running);
     drain(client);
 }
 
@@ -247,34 +246,29 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *arg)
     return uv_timer_start(&client->timer, on_time, (uint64_t)timeout_ms, 0);
 }
 
-static struct watch *watch_new(struct tg_http_client *client, curl_socket_t fd)
-{
-    struct watch *watch = calloc(1, sizeof *watch);
-    if (!watch) return NULL;
-    watch->client = client;
-    watch->fd = fd;
-    if (uv_poll_init_socket(client->loop, &watch->poll, fd)) {
-        free(watch);
-        return NULL;
-    }
-    client->handles++;
-    return watch;
-}
-
 /* A socket that cannot be watched is left alone: its transfer then ends by its deadline. */
 static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket)
 {
     struct tg_http_client *client = arg;
-    struct watch *watch = socket;
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (watch) uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
-        return 0;
-    }
-    if (!watch && !(watch = watch_new(client, fd))) return 0;
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    (void)uv_poll_start(&watch->poll, events, on_ready);
-    if (!socket) (void)curl_multi_assign(client->multi, fd, watch);
+    (void)easy;
+    (void)socket;
+    tg_http_watches_want(&client->watches, fd, what == CURL_POLL_REMOVE ? 0 : events);
+    return 0;
+}
+
+static curl_socket_t on_socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct tg_http_client *client = arg;
+    (void)purpose;
+    return tg_http_watches_open(&client->watches, address->family, address->socktype,
+                                address->protocol);
+}
+
+static int on_socket_close(void *arg, curl_socket_t fd)
+{
+    struct tg_http_client *client = arg;
+    tg_http_watches_close(&client->watches, fd);
     return 0;
 }
 
@@ -287,7 +281,6 @@ int tg_http_client_open(uv_loop_t *loop, const struct tg_http_client_options *op
         return tg_fail(err, TG_EINVAL, "cannot read the CA file %s", options->ca_file);
     struct tg_http_client *client = calloc(1, sizeof *client);
     if (!client) return tg_fail(err, TG_ENOMEM, "out of memory");
-    client->loop = loop;
     client->max_body = options->max_body;
     client->connections = options->connections;
     client->ca_file = options->ca_file ? strdup(options->ca_file) : NULL;
@@ -302,7 +295,8 @@ int tg_http_client_open(uv_loop_t *loop, const struct tg_http_client_options *op
         return tg_fail(err, TG_ENOMEM, "out of memory");
     }
     (void)uv_timer_init(loop, &client->timer);
-    client->handles = 1;
+    client->watches =
+        (struct tg_http_watches){.loop = loop, .ready = on_ready, .gone = release, .ctx = client};
     (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
     (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);

@@ -260,7 +260,7 @@ end
 
 -- {op="fault", account ("*": all), part ("info", "positions", "history", "*"), skip (requests before it starts; 0),
 -- count (requests it holds for; nil: until cleared), fault={kind, …}}. Kinds: delay{ms} hang drop truncate reset garble
--- trickle{ms} chunked close wrong_account{id} cached{age} positions_null raw{status, body} big{bytes} endless
+-- trickle{ms} chunked close leave{ms} wrong_account{id} cached{age} positions_null raw{status, body} big{bytes} endless
 -- error{status, code, message, retry_after, header}
 function control.fault(doc)
   table.insert(faults, {
@@ -355,6 +355,13 @@ end
 
 function answers.close(client, text)
   client:write((text:gsub("\r\n", "\r\nConnection: close\r\n", 1)), function() hang_up(client) end)
+end
+
+-- Goes away a while after the answer, without having said so.
+function answers.leave(client, text, fault, next_one)
+  client:write(text)
+  next_one()
+  later(client, fault.ms, function() hang_up(client) end)
 end
 
 function answers.trickle(client, text, fault, next_one)

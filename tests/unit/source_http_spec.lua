@@ -12,6 +12,8 @@ size_t uv_loop_size(void);
 int uv_loop_init(uv_loop_t *);
 int uv_loop_close(uv_loop_t *);
 int uv_run(uv_loop_t *, int mode);
+int uv_backend_fd(const uv_loop_t *);
+int poll(void *, unsigned long, int);
 struct probe { struct tg_poll poll; struct tg_poll_ops ops; };
 ]])
 
@@ -540,6 +542,38 @@ describe("http source", function()
       assert.is_true(run(function() return ended == 300 end, 5000))
       for _, probe in pairs(polls) do
         assert.equal(OK, (wait_for(probe)))
+      end
+    end)
+
+    it("are used again however many there are", function()
+      open({ concurrency = 64, timeout_ms = 5000 })
+      fault({ kind = "delay", ms = 50 })
+      local before, list = service:stats().connections, {}
+      for i = 1, 64 do
+        list[i] = poll("acc-" .. i)
+      end
+      assert.is_true(run(function() return ended == 64 end, 5000))
+      -- Each time, the one that asks for the counts is its own.
+      assert.equal(before + 64 + 1, service:stats().connections)
+      for _, probe in ipairs(list) do
+        again(probe)
+      end
+      assert.is_true(run(function() return ended == 128 end, 5000))
+      for _, probe in ipairs(list) do
+        assert.equal(OK, (wait_for(probe)))
+      end
+      assert.equal(before + 64 + 2, service:stats().connections)
+    end)
+
+    it("that the service closes while nothing is asked do not keep the loop awake", function()
+      open()
+      fault({ kind = "leave", ms = 20 })
+      for _ = 1, 3 do
+        assert.equal(OK, (once()))
+        local later = uv.hrtime() / 1e6 + 80
+        run(function() return uv.hrtime() / 1e6 > later end)
+        local descriptor = ffi.new("int[2]", libuv.uv_backend_fd(loop), 1) -- struct pollfd, POLLIN
+        assert.equal(0, ffi.C.poll(descriptor, 1, 0), "the loop has something to do again and again")
       end
     end)
 
