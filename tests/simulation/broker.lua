@@ -14,7 +14,7 @@ local function new(random, options)
   local self = setmetatable({
     random = random, netting = options.netting, now = START_MS, last_id = 1000,
     balance = 1000000, credit = 0, prices = {}, positions = {}, order = {}, orders = {}, deals = {}, history = {},
-    steps = {}, levels = {}, operations = {}, order_life = {}, count = 0, no_reuse = options.no_reuse, whole_seconds = options.whole_seconds,
+    steps = {}, levels = {}, operations = {}, order_life = {}, count = 0, whole_seconds = options.whole_seconds,
     listed = options.listed or function(now) return now end, story = {},
   }, Broker)
   for _, symbol in ipairs(SYMBOLS) do
@@ -223,7 +223,6 @@ end
 function Broker:fill(order)
   local part = order.lots > 1 and self.random(3) == 0 and 1 + self.random(order.lots - 1) or order.lots
   local position = self.positions[order.ticket]
-  if self.no_reuse and not position and self.steps[order.ticket] then return self:end_order(order, "cancelled") end
   local held = self.netting and self:held(order.symbol)
   if held and held.sell ~= order.sell then return end
   if position and not held then

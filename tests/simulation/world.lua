@@ -28,7 +28,7 @@ function world.run(script, seed, log)
     listed = math.max(listed, at)
     return listed
   end
-  local broker = broker_of.new(random, { netting = random(2) == 0, whole_seconds = kind.seconds, no_reuse = kind.lag > 0, listed = listing or nil })
+  local broker = broker_of.new(random, { netting = random(2) == 0, whole_seconds = kind.seconds, listed = listing or nil })
   local source = source_of.new(random, broker, kind, ({ 0, 0.03, 0.1, 0.2 })[1 + random(4)])
   local rate = ({ 0.1, 0.5, 1.5, 4 })[1 + random(4)]
   local polls, restarts, line = 0, 0, 0
