@@ -320,9 +320,9 @@ static void settle_up(struct tg_walk *walk)
             *suspect = (struct tg_suspect){
                 .id = plan->id, .polls = plan->polls, .lots = plan->lots, .seen_ms = plan->seen_ms};
             take_gap(walk, before, suspect);
-        } else if (!plan->shown && !plan->turn && plan->lots != plan->told) {
+        } else if (!plan->shown && !plan->turn && (plan->reborn || plan->lots != plan->told)) {
             debt.lots = plan->lots - plan->told;
-            debt.deals = 1;
+            debt.deals = plan->reborn ? 2 : 1;
             /* All that was made before it was told as closed is part of that. */
             if (!plan->lots && walk->records->source_time_ms)
                 debt.seen_ms = walk->records->source_time_ms + TG_CLOCK_MS;
