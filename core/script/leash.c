@@ -6,8 +6,9 @@
  * each instruction until the rule's last pcall is behind.
  *
  * The watchdog reads one word and the processor time of the VM's thread. Processor time, not the
- * wall: a rule is innocent of a machine that is busy with something else. The word is static, so a
- * VM that is closed takes nothing away from the watchdog.
+ * wall: a rule is innocent of a machine that is busy with something else; and of that time only
+ * what charge.c can be sure of, for which the same signal asks the thread whether it runs. The word
+ * is static, so a VM that is closed takes nothing away from the watchdog.
  *
  * What would break it: a second VM profiled at the same time (the profiler is one a process, so the
  * entered VM takes it over), another user of the signals, bytecode without lines, functions that
@@ -19,6 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "script/canary.h"
+#include "script/charge.h"
 
 #include <lauxlib.h>
 #include <luajit.h>
@@ -29,7 +31,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NAP_MS 5
 #define AWAKE_NAPS 200      /* naps without a call before the watchdog sleeps for good */
 #define GIVE_UP_MS 5000     /* processor time after an unanswered bell */
 #define HOOK_COUNT 10000    /* instructions between looks at the time, without the bell */
@@ -49,11 +50,12 @@ static struct {
     int inside, asleep, stop; /* atomic */
     int budget_ms;            /* atomic */
     uint32_t rung;            /* atomic: the serial the bell was last rung for */
+    int answered;             /* atomic: the thread ran since the watchdog last asked */
     lua_State *L;             /* VM thread only, handler included */
     lua_State *profiled;
-    bool counted;         /* the VM that is entered is held by the interpreter's hook */
-    uint32_t hook_serial; /* without the bell: the call that the hook is timing */
-    int64_t hook_since_us;
+    bool counted;                  /* the VM that is entered is held by the interpreter's hook */
+    uint32_t hook_serial;          /* without the bell: the call that the hook is timing */
+    int64_t hook_seen_us, hook_us; /* the time at the last look; charged to the call */
     int64_t quota, quota_until_us; /* instructions left; processor time at which it ends */
     bool quota_spent;
     struct tg_leash_report report;
@@ -140,6 +142,7 @@ static void stop_call(void)
 static void on_bell(int number)
 {
     (void)number;
+    __atomic_store_n(&leash.answered, 1, __ATOMIC_SEQ_CST);
     if (leash.L && word.serial && word.serial == __atomic_load_n(&leash.rung, __ATOMIC_RELAXED))
         stop_call();
 }
@@ -159,11 +162,15 @@ static void on_count(lua_State *L, lua_Debug *at)
     if (serial == 0) return;
     if (serial != leash.hook_serial) {
         leash.hook_serial = serial;
-        leash.hook_since_us = now;
-    } else if (now - leash.hook_since_us > leash.budget_ms * INT64_C(1000)) {
-        stop_call();
-        on_hook(L, at);
+        leash.hook_us = 0;
+    } else { /* a jump of the clock is a held machine, so it takes two looks to be stopped */
+        int64_t piece = now - leash.hook_seen_us, most = leash.budget_ms * INT64_C(600);
+        leash.hook_us += piece < most ? piece : most;
     }
+    leash.hook_seen_us = now;
+    if (leash.hook_us <= leash.budget_ms * INT64_C(1000)) return;
+    stop_call();
+    on_hook(L, at);
 }
 
 /* Only write(2): the VM's thread may stand inside any lock. */
@@ -179,11 +186,11 @@ static void give_up(void)
 static void *watch(void *unused)
 {
     (void)unused;
-    uint32_t seen = 0;
-    int64_t since_us = 0;
+    struct tg_charge charge = {0};
     int idle = 0;
     while (!__atomic_load_n(&leash.stop, __ATOMIC_SEQ_CST)) {
-        struct timespec nap = {0, NAP_MS * 1000000};
+        int nap_ms = tg_charge_nap_ms(__atomic_load_n(&leash.budget_ms, __ATOMIC_RELAXED));
+        struct timespec nap = {0, nap_ms * 1000000L};
         if (__atomic_load_n(&leash.inside, __ATOMIC_SEQ_CST)) {
             idle = 0;
         } else if (++idle > AWAKE_NAPS) {
@@ -196,20 +203,12 @@ static void *watch(void *unused)
         }
         (void)nanosleep(&nap, NULL);
         uint32_t serial = __atomic_load_n(&word.serial, __ATOMIC_RELAXED);
-        if (!serial || !__atomic_load_n(&leash.inside, __ATOMIC_SEQ_CST)) {
-            seen = 0;
-            continue;
-        }
-        int64_t now_us = burnt_us(leash.vm_clock);
-        if (serial != seen) {
-            seen = serial;
-            since_us = now_us;
-            continue;
-        }
+        if (!__atomic_load_n(&leash.inside, __ATOMIC_SEQ_CST)) serial = 0;
+        bool answered = __atomic_exchange_n(&leash.answered, 0, __ATOMIC_SEQ_CST);
+        if (!tg_charge_look(&charge, serial, burnt_us(leash.vm_clock), nap_ms, answered)) continue;
         int64_t budget_us = __atomic_load_n(&leash.budget_ms, __ATOMIC_RELAXED) * INT64_C(1000);
-        if (now_us - since_us <= budget_us) continue;
-        if (now_us - since_us > budget_us + GIVE_UP_MS * 1000) give_up();
-        __atomic_store_n(&leash.rung, serial, __ATOMIC_RELAXED);
+        if (charge.us + charge.silent_us > budget_us + GIVE_UP_MS * 1000) give_up();
+        if (charge.us >= budget_us) __atomic_store_n(&leash.rung, serial, __ATOMIC_RELAXED);
         (void)pthread_kill(leash.vm_thread, BELL);
     }
     return NULL;

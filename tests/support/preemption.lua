@@ -60,7 +60,7 @@ function preemption.run(rounds)
   assert(engine:load())
   local account = rules.account("demo-1", { balance = BALANCE })
     :set_positions({ rules.position(), rules.position({ ticket = 502, position_id = 502 }) })
-  local out = { preemptions = 0, checks = 0, bad = 0, mean_ms = 0, worst_ms = 0, rounds = rounds }
+  local out = { preemptions = 0, checks = 0, bad = 0, mean_ms = 0, worst_ms = 0, rounds = rounds, innocents = {} }
   rules.logged(function()
     for round = 1, rounds do
       for i = 1, #runaways do
@@ -78,7 +78,9 @@ function preemption.run(rounds)
       for i = 1, #runaways do
         local stopped = engine:rule("run" .. i).muted
         out.preemptions = out.preemptions + (stopped and 1 or 0)
-        good = good and stopped and not engine:rule("check" .. i).muted
+        local check = engine:rule("check" .. i)
+        if check.muted then out.innocents[i] = ("check%d: %s"):format(i, check.why) end
+        good = good and stopped and not check.muted
       end
       if not good then out.bad = out.bad + 1 end
     end

@@ -266,6 +266,7 @@ function Engine:rule(name)
       return {
         calls = tonumber(out.calls), events = tonumber(out.events), faults = tonumber(out.faults),
         dropped = tonumber(out.dropped), muted = out.muted, file = ffi.string(out.file),
+        why = ffi.string(out.why),
       }
     end
   end
