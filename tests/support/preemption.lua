@@ -54,9 +54,9 @@ local function files()
   return out
 end
 
-function preemption.run(rounds)
+function preemption.run(rounds, budget_ms)
   local folder = rules.folder(files())
-  local engine = rules.engine({ folder.path }, { budget_ms = BUDGET_MS })
+  local engine = rules.engine({ folder.path }, { budget_ms = budget_ms or BUDGET_MS })
   assert(engine:load())
   local account = rules.account("demo-1", { balance = BALANCE })
     :set_positions({ rules.position(), rules.position({ ticket = 502, position_id = 502 }) })
