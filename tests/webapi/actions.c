@@ -254,6 +254,7 @@ int mt_op_open(struct mt_server *server, const cJSON *doc, struct tg_err *err, c
     if (!position.position) position.position = deal.order;
     if (position.price_current == 0) position.price_current = position.price_open;
     if (!position.time_update) position.time_update = position.time_create;
+    if (!deal.time) deal.time = position.time_create; /* one moment, as the real server tells it */
     deal.position_id = position.position;
     *add_position(client) = position;
     record(world, client, &deal, doc, out);
@@ -296,6 +297,7 @@ int mt_op_close(struct mt_server *server, const cJSON *doc, struct tg_err *err, 
         p->profit -= p->profit * share;
         p->storage -= deal.storage;
         p->time_update = mt_op_now();
+        if (!deal.time) deal.time = p->time_update;
     } else {
         remove_position(client, at);
     }
@@ -323,6 +325,7 @@ int mt_op_reverse(struct mt_server *server, const cJSON *doc, struct tg_err *err
     p->price_open = p->price_current = deal.price;
     p->profit = p->storage = p->price_sl = p->price_tp = 0;
     p->time_create = p->time_update = mt_op_now();
+    if (!deal.time) deal.time = p->time_update;
     if (mt_op_number(doc, "new_ticket", 0)) p->position = deal.order;
     tell_id(out, "ticket", p->position);
     record(&server->world, client, &deal, doc, out);
@@ -352,6 +355,8 @@ int mt_op_close_by(struct mt_server *server, const cJSON *doc, struct tg_err *er
     a->volume -= volume;
     b->volume -= volume;
     a->time_update = b->time_update = mt_op_now();
+    if (!first.time) first.time = a->time_update;
+    if (!second.time) second.time = a->time_update;
     uint32_t later = one > two ? one : two, earlier = one > two ? two : one;
     if (!client->positions.rows[later].volume) remove_position(client, later);
     if (!client->positions.rows[earlier].volume) remove_position(client, earlier);
