@@ -38,7 +38,8 @@ struct tg_market {
     uint64_t seed;
     int64_t step;    /* the newest */
     int64_t oldest;  /* the oldest that was computed */
-    int64_t wall_ms; /* when the newest began */
+    int64_t wall_ms; /* when the newest began, if that was told */
+    bool dated;
     int32_t bid[TG_MARKET_SYMBOLS][TG_MARKET_HISTORY];
 };
 
@@ -115,7 +116,7 @@ void tg_market_free(struct tg_market *market)
 
 void tg_market_advance(struct tg_market *market, int64_t step, int64_t wall_ms)
 {
-    if (step < market->step) return;
+    if (step < market->step || (step == market->step && market->dated)) return;
     int64_t from = market->step + 1;
     if (step - from >= TG_MARKET_HISTORY) {
         from = step - TG_MARKET_HISTORY + 1;
@@ -126,6 +127,7 @@ void tg_market_advance(struct tg_market *market, int64_t step, int64_t wall_ms)
     if (step - market->oldest >= TG_MARKET_HISTORY) market->oldest = step - TG_MARKET_HISTORY + 1;
     market->step = step;
     market->wall_ms = wall_ms;
+    market->dated = true;
 }
 
 int64_t tg_market_step(const struct tg_market *market)

@@ -47,7 +47,9 @@ struct tg_market;
 struct tg_market *tg_market_new(uint64_t seed);
 void tg_market_free(struct tg_market *market);
 
-/* Moves to a later step, which began at that UTC time; never moves back. The cost is bounded by
+/* Moves to a later step, which began at that UTC time; never moves back. A step keeps the first
+ * time that it was given: two clocks, each cut to milliseconds, agree on it only to one, and a
+ * state must not be older than one of the same step that was told before. The cost is bounded by
  * TG_MARKET_HISTORY however long the pause was. */
 void tg_market_advance(struct tg_market *market, int64_t step, int64_t wall_ms);
 

@@ -117,6 +117,15 @@ describe("market", function()
     assert.equal(1000000, tonumber(C.tg_market_time(market, 100)))
   end)
 
+  it("keeps the time that a step was given first", function()
+    for _, step in ipairs({ 0, 100 }) do
+      C.tg_market_advance(market, step, 1000000 + step * STEP_MS)
+      C.tg_market_advance(market, step, 1000000 + step * STEP_MS - 1)
+      C.tg_market_advance(market, step, 1000000 + step * STEP_MS + 1)
+      assert.equal(1000000 + step * STEP_MS, tonumber(C.tg_market_time(market, step)))
+    end
+  end)
+
   it("dates its steps from the newest", function()
     C.tg_market_advance(market, 100, 1000000)
     assert.equal(1000000 - 10 * STEP_MS, tonumber(C.tg_market_time(market, 90)))
