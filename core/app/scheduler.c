@@ -18,9 +18,6 @@ struct tg_scheduler {
     struct tg_rng rng;
 };
 
-/* An overlap asked for in the deals, so that none is missed at the seam. */
-#define DEALS_OVERLAP_MS 60000
-
 static int64_t now_of(const struct tg_scheduler *scheduler)
 {
     return tg_mono_ms(scheduler->options.clock);
@@ -227,13 +224,11 @@ static void start(struct tg_watch *watch)
     }
     struct tg_poll *poll = &watch->poll;
     const struct tg_account *account = watch->account;
-    int64_t since = account->good_source_ms ? account->good_source_ms : account->good_wall_ms;
-    if (!account->known) since = tg_wall_ms(scheduler->options.clock);
     tg_records_clear(&poll->records);
     poll->account_id = account->id;
     poll->subject = watch->subject;
     poll->route = watch->routing ? &watch->routing->route : NULL;
-    poll->deals_since_ms = since - DEALS_OVERLAP_MS;
+    poll->deals_since_ms = tg_account_deals_since(account, tg_wall_ms(scheduler->options.clock));
     poll->end = TG_POLL_OK;
     poll->code[0] = poll->message[0] = '\0';
     poll->retry_after_ms = 0;

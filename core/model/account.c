@@ -8,6 +8,7 @@
 #include "model/field.h"
 #include "model/lifecycle_inner.h"
 #include "model/orders.h"
+#include "model/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,23 +49,19 @@ void tg_account_fini(struct tg_account *account)
     tg_debts_fini(&account->debts_was);
     free(account->heirlooms.rows);
     tg_deals_fini(&account->deals);
-    tg_deals_fini(&account->waiting);
+    tg_waits_fini(&account->waiting);
+    tg_waits_fini(&account->waiting_was);
 }
 
 const struct tgl_position *tg_positions_find(const struct tg_positions *positions,
                                              uint64_t position_id)
 {
-    uint32_t low = 0, high = positions->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct tgl_position *row = &positions->rows[middle];
-        if (row->position_id == position_id) return row;
-        if (row->position_id < position_id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return TG_ROWS_FIND(positions->rows, positions->count, position_id, position_id);
+}
+
+int64_t tg_account_deals_since(const struct tg_account *account, int64_t wall_ms)
+{
+    return account->known ? tg_walk_news_since(account) : wall_ms - TG_NEWS_MS;
 }
 
 static bool moved(double before, double after, int digits)

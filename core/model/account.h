@@ -4,6 +4,7 @@
 #include "model/deals.h"
 #include "model/debts.h"
 #include "model/record.h"
+#include "model/waits.h"
 
 #include <stddef.h>
 
@@ -51,7 +52,8 @@ struct tg_orders {
  * until it is confirmed. */
 struct tg_suspect {
     uint64_t id;     /* the position's identifier, the order's ticket */
-    int polls;       /* for how many it has been what it is now */
+    int polls;       /* in how many polls it has been what it is now */
+    int repeats;     /* how many more were the answer before once again, by the source's clock */
     int64_t lots;    /* its volume by then, as tg_plan has it; 0: missing */
     double gap;      /* the account's before it was missing; NAN while that is not sure */
     int64_t gap_ms;  /* what was made before this is in it, listed or not */
@@ -103,10 +105,10 @@ struct tg_account {
     double drift;          /* the same since the first poll, never forgotten */
     double gap;    /* drift, less what deals say that are listed and wait: what no deal explains */
     double steady; /* the gap that was last seen twice in a row; both NAN while not known */
-    int64_t steady_ms;       /* when the later of the two was seen, by the source's clock */
-    bool deals_ever;         /* the source tells deals */
-    struct tg_deals waiting; /* deals of the newest poll that are neither told nor forgotten */
-    int sweep;               /* polls until what is unexplained is given up */
+    int64_t steady_ms; /* when the later of the two was seen, by the source's clock */
+    bool deals_ever;   /* the source tells deals */
+    struct tg_waits waiting, waiting_was;
+    int sweep;     /* polls until what is unexplained is given up */
     int deals_age; /* polls since the deals were last known or asked for as a matter of course */
     bool history_ever;      /* the source tells an order history */
     int64_t begun_ms;       /* of the first known positions, by last_poll's clock (lifecycle.c) */
@@ -125,6 +127,11 @@ struct tg_account_policy {
  * a position has come, gone or changed its volume, an order has gone or was filled, the balance
  * moved, or something is still unexplained. */
 bool tg_account_wants_deals(const struct tg_account *account, const struct tg_records *records);
+
+/* From when on deals and ended orders are to be asked for, UTC by the source's own clock where it
+ * tells one: a minute before the newest good poll, or since the oldest deal was made that still
+ * waits for the rest of its trade. */
+int64_t tg_account_deals_since(const struct tg_account *account, int64_t wall_ms);
 
 /* Takes in the records of a good poll: moves now to was, fills `changed` and `moments` (valid until
  * the next apply). Sorts the records' positions by identifier, orders by ticket and deals by time.

@@ -26,7 +26,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return hash ^ (hash >> 31);
 }
 
-static uint64_t key_of(const struct tgl_deal *deal)
+uint64_t tg_deal_key(const struct tgl_deal *deal)
 {
     uint64_t hash = mix(mix(0, deal->ticket), deal->position_id);
     hash = mix(hash, (uint64_t)deal->time);
@@ -43,7 +43,7 @@ static bool has(const struct tg_deals *deals, uint64_t key)
 
 bool tg_deals_seen(const struct tg_deals *deals, const struct tgl_deal *deal)
 {
-    return has(deals, key_of(deal));
+    return has(deals, tg_deal_key(deal));
 }
 
 int tg_deals_reserve(struct tg_deals *deals, uint32_t more)
@@ -71,7 +71,7 @@ static void push(struct tg_deals *deals, uint64_t key)
 
 void tg_deals_remember(struct tg_deals *deals, const struct tgl_deal *deal)
 {
-    push(deals, key_of(deal));
+    push(deals, tg_deal_key(deal));
 }
 
 void tg_deals_join(struct tg_deals *into, struct tg_deals *from)
@@ -102,7 +102,7 @@ static int by_time(const void *a, const void *b)
     const struct tgl_deal *x = a, *y = b;
     if (x->time != y->time) return x->time < y->time ? -1 : 1;
     if (x->ticket != y->ticket) return x->ticket < y->ticket ? -1 : 1;
-    uint64_t one = key_of(x), other = key_of(y);
+    uint64_t one = tg_deal_key(x), other = tg_deal_key(y);
     return (one > other) - (one < other);
 }
 
@@ -112,7 +112,7 @@ void tg_deals_arrange(struct tg_records *records)
     uint32_t n = records->deals_count, kept = 0;
     if (n) qsort(rows, n, sizeof *rows, by_time);
     for (uint32_t i = 0; i < n; i++)
-        if (!kept || key_of(&rows[i]) != key_of(&rows[kept - 1])) rows[kept++] = rows[i];
+        if (!kept || tg_deal_key(&rows[i]) != tg_deal_key(&rows[kept - 1])) rows[kept++] = rows[i];
     records->deals_count = kept;
 }
 

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What tells a deal apart from every other; alike for those that are the same, listed twice. */
+uint64_t tg_deal_key(const struct tgl_deal *deal);
+
 /* Keys of the deals that were told, oldest first. Zero-initialise. */
 struct tg_deals {
     uint64_t *keys;

@@ -51,6 +51,7 @@ void tg_debts_owe(struct tg_debts *debts, const struct tg_debt *debt)
     if (row) {
         sum.lots += row->lots;
         sum.deals += row->deals;
+        if (row->told_ms > sum.told_ms) sum.told_ms = row->told_ms;
     }
     tg_debts_pay(debts, debt->position_id);
     if (debts->count >= TG_DEBTS_KEPT) drop(debts, 0);

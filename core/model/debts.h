@@ -9,6 +9,7 @@ struct tg_debt {
     int64_t lots;    /* what was told beyond what the deals say; 0: an opening and its close */
     int64_t owed_ms; /* since when, on the monotonic clock */
     int64_t seen_ms; /* when the position was last seen as it was told before, UTC; 0 = not known */
+    int64_t told_ms; /* what was told as estimated stands for all that was made before, UTC; 0 */
     uint32_t deals;  /* how many are expected: one for each thing that was told without */
 };
 
@@ -35,5 +36,6 @@ const struct tg_debt *tg_debts_find(const struct tg_debts *debts, uint64_t posit
  * was opened and closed without deals, both are owed. Needs the room of one row. */
 void tg_debts_owe(struct tg_debts *debts, const struct tg_debt *debt);
 
-/* The deals have come: nothing is owed any more. */
+/* The deals have come: nothing is owed any more. (What stands for all that was made before a time
+ * is owed anew for as long as it was.) */
 void tg_debts_pay(struct tg_debts *debts, uint64_t position_id);

@@ -12,6 +12,7 @@
 #include "base/decimal.h"
 #include "base/err.h"
 #include "model/field.h"
+#include "model/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,26 +63,33 @@ int64_t tg_walk_last_poll(const struct tg_account *account)
     return account->good_source_ms ? account->good_source_ms : account->good_wall_ms;
 }
 
-bool tg_walk_is_news(const struct tg_account *account, int64_t time_ms)
+int64_t tg_walk_news_since(const struct tg_account *account)
+{
+    int64_t minute_ms = tg_walk_last_poll(account) - TG_NEWS_MS;
+    int64_t waits_ms = tg_waits_oldest(&account->waiting);
+    return waits_ms < minute_ms ? waits_ms : minute_ms;
+}
+
+bool tg_walk_has_begun(const struct tg_account *account, int64_t time_ms)
 {
     int64_t begun_ms = account->begun_ms;
     if (time_ms % 1000 == 0) begun_ms -= begun_ms % 1000; /* whole seconds */
-    return time_ms && time_ms >= begun_ms && time_ms >= tg_walk_last_poll(account) - TG_NEWS_MS;
+    return time_ms && time_ms >= begun_ms;
+}
+
+bool tg_walk_is_news(const struct tg_account *account, int64_t time_ms)
+{
+    return tg_walk_has_begun(account, time_ms) && time_ms >= tg_walk_news_since(account);
+}
+
+bool tg_walk_is_repeat(const struct tg_account *account, const struct tg_records *records)
+{
+    return records->source_time_ms && records->source_time_ms == account->good_source_ms;
 }
 
 static const struct tg_suspect *suspect_of(const struct tg_suspects *suspects, uint64_t id)
 {
-    uint32_t low = 0, high = suspects->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct tg_suspect *row = &suspects->rows[middle];
-        if (row->id == id) return row;
-        if (row->id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return TG_ROWS_FIND(suspects->rows, suspects->count, id, id);
 }
 
 static int64_t signed_lots(const struct tgl_position *position)
@@ -93,17 +101,9 @@ static int64_t signed_lots(const struct tgl_position *position)
 
 static int64_t evidence_since(const struct tg_account *account, uint64_t id)
 {
-    uint32_t low = 0, high = account->heirlooms.count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct tg_heirloom *row = &account->heirlooms.rows[middle];
-        if (row->id == id) return row->since_ms;
-        if (row->id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return 0;
+    const struct tg_heirlooms *heirlooms = &account->heirlooms;
+    const struct tg_heirloom *row = TG_ROWS_FIND(heirlooms->rows, heirlooms->count, id, id);
+    return row ? row->since_ms : 0;
 }
 
 /* Whether a position began with that deal, as far as is told; within whole seconds. A position that
@@ -112,7 +112,7 @@ static bool begins_with(const struct tgl_position *now, const struct tgl_positio
                         const struct tgl_deal *deal)
 {
     return !now->time_open || !deal->time || now->time_open == was->time_open ||
-           llabs(now->time_open - deal->time) <= 1000;
+           llabs(now->time_open - deal->time) <= TG_SECOND_MS;
 }
 
 /* A netting position that turned round may come back under another identifier: its reversal is then
@@ -138,85 +138,6 @@ static const struct tgl_deal *turn_of(const struct tg_walk *walk, const struct t
     return NULL;
 }
 
-static double known(double value)
-{
-    return isnan(value) ? 0 : value;
-}
-
-double tg_deal_money(const struct tgl_deal *deal)
-{
-    return known(deal->profit) + known(deal->swap) + known(deal->commission) + known(deal->fee);
-}
-
-/* What moved the account's money and no deal explains, listed ones that wait included. Whether it
- * can be known. */
-static bool find_gap(struct tg_walk *walk)
-{
-    const struct tg_account *account = walk->account;
-    const struct tg_records *records = walk->records;
-    double before = account->now.balance + known(account->now.credit);
-    double after = records->account.balance + known(records->account.credit);
-    walk->gap = account->drift;
-    if (records->account_known) walk->gap += after - before;
-    for (uint32_t i = 0; records->deals_known && i < records->deals_count; i++)
-        if (walk->marks[i] == TG_DEAL_FREE && tg_walk_is_news(account, records->deals[i].time))
-            walk->gap -= tg_deal_money(&records->deals[i]);
-    bool deals =
-        records->deals_known || !account->deals_ever || !tg_account_wants_deals(account, records);
-    return records->account_known && deals && !isnan(walk->gap);
-}
-
-static double money_of(const struct tgl_account *account)
-{
-    return account->balance + known(account->credit);
-}
-
-/* What the account's money was before a position was missing. It is sure when two polls say the
- * same: deals are listed before and after the balance has them. Until then the next poll's is
- * taken. A deal that was made before it and is listed only now says nothing of the time since. */
-static void take_gap(const struct tg_walk *walk, const struct tg_suspect *before,
-                     struct tg_suspect *suspect)
-{
-    const struct tg_account *account = walk->account;
-    const struct tg_records *records = walk->records;
-    if (before && !isnan(before->gap)) {
-        suspect->gap = before->gap;
-        suspect->gap_ms = before->gap_ms;
-        suspect->money = before->money;
-    } else {
-        bool sure = tg_same(account->gap, account->steady, account->now.currency_digits);
-        suspect->gap = sure ? account->steady : NAN;
-        suspect->gap_ms = account->steady_ms;
-        suspect->money = money_of(&account->now);
-    }
-    for (uint32_t i = 0; records->deals_known && i < records->deals_count; i++) {
-        const struct tgl_deal *deal = &records->deals[i];
-        int64_t grain = deal->time % 1000 ? 0 : 999;
-        if (walk->marks[i] != TG_DEAL_KNOWN && deal->time + grain < suspect->gap_ms &&
-            tg_walk_is_news(account, deal->time) && !tg_deals_seen(&account->waiting, deal))
-            suspect->gap -= tg_deal_money(deal);
-    }
-}
-
-/* How many polls a difference is held without a deal. A close moves the balance. While every move
- * of it is explained by other deals, an absence is most likely the source's: a terminal that logs
- * in again shows no positions for a while. Something unexplained speaks for a close only when it
- * stands for two polls, and came since the position is missing. */
-static int patience(const struct tg_walk *walk, const struct tg_plan *plan,
-                    const struct tg_suspect *suspect)
-{
-    const struct tg_account *account = walk->account;
-    int polls = walk->policy->suspect_polls, digits = account->now.currency_digits;
-    if (plan->now || polls == 1 || isnan(account->now.balance)) return polls;
-    if (!walk->gap_known || !suspect || isnan(suspect->gap)) return polls * TG_PATIENCE;
-    struct tg_suspect since;
-    take_gap(walk, suspect, &since);
-    bool moved = !tg_same(walk->gap, since.gap, digits) &&
-                 tg_same(walk->gap, account->gap, digits) &&
-                 !tg_same(money_of(&walk->records->account), since.money, digits);
-    return moved ? polls : polls * TG_PATIENCE;
-}
-
 /* MT5 uses a ticket again when an order whose position has been closed is filled once more. Deals
  * show that; without any the time of opening and the price do. */
 static bool is_reborn(const struct tg_walk *walk, const struct tg_plan *plan)
@@ -237,9 +158,15 @@ static void judge(struct tg_walk *walk, struct tg_plan *plan)
     if (plan->reborn) return;
     if (tg_walk_prove(walk, plan) || !plan->was) return;
     if (!plan->now && (plan->turn = turn_of(walk, plan->was))) return;
-    plan->polls = (suspect && suspect->lots == plan->lots ? suspect->polls : 0) + 1;
+    bool same = suspect && suspect->lots == plan->lots;
+    bool repeat = same && tg_walk_is_repeat(walk->account, walk->records);
+    plan->polls = (same ? suspect->polls : 0) + !repeat;
+    plan->repeats = (same ? suspect->repeats : 0) + repeat;
     plan->settled = plan->shown = 0;
-    plan->verdict = plan->polls < patience(walk, plan, suspect) ? TG_HELD : TG_ESTIMATED;
+    plan->verdict =
+        tg_walk_weight(plan->polls, plan->repeats) < tg_gap_patience(walk, plan, suspect)
+            ? TG_HELD
+            : TG_ESTIMATED;
 }
 
 static struct tg_plan *add_plan(struct tg_walk *walk, uint64_t id, const struct tgl_position *was,
@@ -257,15 +184,8 @@ static struct tg_plan *add_plan(struct tg_walk *walk, uint64_t id, const struct 
 
 const struct tg_plan *tg_walk_plan(const struct tg_walk *walk, uint64_t id)
 {
-    uint32_t low = 0, high = walk->positions_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (walk->plans[middle].id == id) return &walk->plans[middle];
-        if (walk->plans[middle].id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    const struct tg_plan *plan = TG_ROWS_FIND(walk->plans, walk->positions_count, id, id);
+    if (plan) return plan;
     for (uint32_t i = walk->positions_count; i < walk->plans_count; i++)
         if (walk->plans[i].id == id) return &walk->plans[i];
     return NULL;
@@ -301,6 +221,24 @@ static void make_plans(struct tg_walk *walk)
     }
 }
 
+/* Takes the settled deals off what is owed for a plan's position; `rest` is what is left. What was
+ * told as estimated stands for all that was made before, however much it was: that is not used up,
+ * it ends with time. */
+static void pay(struct tg_walk *walk, const struct tg_plan *plan, struct tg_debt rest)
+{
+    struct tg_debts *debts = &walk->account->debts_was;
+    const struct tg_debt *before = tg_debts_find(debts, plan->id);
+    if (!plan->settled) return;
+    if (plan->settled < plan->expected) rest.deals = plan->expected - plan->settled;
+    if (before && before->told_ms) {
+        rest.told_ms = before->told_ms;
+        rest.owed_ms = before->owed_ms;
+        if (!plan->was) rest.seen_ms = before->seen_ms;
+    }
+    tg_debts_pay(debts, plan->id);
+    if (rest.told_ms || plan->owed || rest.deals) tg_debts_owe(debts, &rest);
+}
+
 /* What this poll leaves behind: the new set, the suspects, what is owed. */
 static void settle_up(struct tg_walk *walk)
 {
@@ -311,21 +249,24 @@ static void settle_up(struct tg_walk *walk)
         const struct tgl_position *row = plan->verdict == TG_HELD ? plan->was : plan->now;
         const struct tg_suspect *before = suspect_of(&account->suspects, plan->id);
         if (row) walk->next->rows[walk->next->count++] = *row;
-        struct tg_debt debt = {plan->id, plan->owed, walk->mono_ms, plan->seen_ms, 0};
-        if (plan->settled < plan->expected) debt.deals = plan->expected - plan->settled;
-        if (plan->settled) tg_debts_pay(&account->debts_was, plan->id);
-        if (plan->settled && (plan->owed || debt.deals)) tg_debts_owe(&account->debts_was, &debt);
+        struct tg_debt debt = {.position_id = plan->id,
+                               .lots = plan->owed,
+                               .owed_ms = walk->mono_ms,
+                               .seen_ms = plan->seen_ms};
+        pay(walk, plan, debt);
         if (plan->verdict == TG_HELD) {
             struct tg_suspect *suspect = &suspects->rows[suspects->count++];
-            *suspect = (struct tg_suspect){
-                .id = plan->id, .polls = plan->polls, .lots = plan->lots, .seen_ms = plan->seen_ms};
-            take_gap(walk, before, suspect);
+            *suspect = (struct tg_suspect){.id = plan->id,
+                                           .polls = plan->polls,
+                                           .repeats = plan->repeats,
+                                           .lots = plan->lots,
+                                           .seen_ms = plan->seen_ms};
+            tg_gap_take(walk, before, suspect);
         } else if (!plan->shown && !plan->turn && (plan->reborn || plan->lots != plan->told)) {
             debt.lots = plan->lots - plan->told;
             debt.deals = plan->reborn ? 2 : 1;
-            /* All that was made before it was told as closed is part of that. */
-            if (!plan->lots && walk->records->source_time_ms)
-                debt.seen_ms = walk->records->source_time_ms + TG_CLOCK_MS;
+            if (plan->was && walk->records->source_time_ms)
+                debt.told_ms = walk->records->source_time_ms - (plan->lots ? TG_CLOCK_MS : 0);
             tg_debts_owe(&account->debts_was, &debt);
         }
     }
@@ -352,7 +293,7 @@ static int make_room(struct tg_account *account, const struct tg_records *record
     }
     next->count = suspects->count = 0;
     int rc = tg_debts_copy(&account->debts_was, &account->debts, room + deals, mono_ms);
-    if (!rc) rc = tg_deals_reserve(&account->waiting, deals);
+    if (!rc) rc = tg_waits_reserve(&account->waiting_was, deals);
     return rc ? rc : tg_deals_reserve(&account->deals, 2 * deals + old);
 }
 
@@ -376,7 +317,9 @@ static void take_over(struct tg_walk *walk)
     account->suspects_was = suspects;
     account->debts = account->debts_was;
     account->debts_was = debts;
-    if (walk->gap_known && tg_same(walk->gap, account->gap, account->now.currency_digits)) {
+    bool repeat = tg_walk_is_repeat(account, walk->records);
+    if (walk->gap_known && !repeat &&
+        tg_same(walk->gap, account->gap, account->now.currency_digits)) {
         account->steady = walk->gap;
         account->steady_ms = walk->records->source_time_ms ? walk->records->source_time_ms
                                                            : tg_walk_last_poll(account);
@@ -384,10 +327,15 @@ static void take_over(struct tg_walk *walk)
     if (walk->gap_known) account->gap = walk->gap;
     if (!walk->records->deals_known) return;
     account->deals_ever = true;
-    account->waiting.count = 0;
-    for (uint32_t i = 0; i < walk->records->deals_count; i++)
-        if (walk->marks[i] == TG_DEAL_FREE)
-            tg_deals_remember(&account->waiting, &walk->records->deals[i]);
+    struct tg_waits waiting = account->waiting;
+    for (uint32_t i = 0; i < walk->records->deals_count; i++) {
+        const struct tgl_deal *deal = &walk->records->deals[i];
+        if (walk->marks[i] != TG_DEAL_FREE) continue;
+        const struct tg_wait *before = tg_waits_find(&waiting, deal);
+        tg_waits_add(&account->waiting_was, deal, before ? before->since_ms : walk->mono_ms);
+    }
+    account->waiting = account->waiting_was;
+    account->waiting_was = waiting;
 }
 
 int tg_lifecycle_run(struct tg_account *account, const struct tg_records *records,
@@ -408,7 +356,7 @@ int tg_lifecycle_run(struct tg_account *account, const struct tg_records *record
     for (uint32_t i = 0; i < deals; i++)
         walk.marks[i] =
             tg_deals_seen(&account->deals, &records->deals[i]) ? TG_DEAL_KNOWN : TG_DEAL_FREE;
-    walk.gap_known = find_gap(&walk);
+    tg_gap_find(&walk);
     make_plans(&walk);
     tg_walk_deals(&walk);
     for (int phase = TG_CLOSES; phase <= TG_OPENS; phase++)

@@ -20,9 +20,10 @@ struct tg_plan {
     int64_t owed;      /* what is still owed when `settled` is paid, lots as above */
     uint32_t expected; /* deals that were owed */
     uint32_t settled;  /* the first untold deals, which only pay for what was told before */
-    uint32_t shown;    /* those behind them that made `lots` of `told` */
-    int polls;         /* HELD: for how many polls by now */
-    bool reborn;       /* another position of the same identifier; no deals will say so */
+    uint32_t silent; /* the first of these: something that was told as estimated stands for them */
+    uint32_t shown;  /* those behind them that made `lots` of `told` */
+    int polls, repeats; /* HELD: as tg_suspect has them, by now */
+    bool reborn;        /* another position of the same identifier; no deals will say so */
     bool bare; /* never seen, and only its closing deals are listed: they stand for all of it */
     enum tg_verdict verdict;
     const struct tgl_deal *turn; /* the deal that turned it into a position of another identifier */
@@ -51,11 +52,14 @@ struct tg_walk {
     int rc;
 };
 
-/* How far back deals are news: as far as the scheduler asks for them. */
+/* How far back from the last poll deals are news, so that none is missed at the seam. */
 #define TG_NEWS_MS 60000
+/* What is granted to times of one clock of which some are whole seconds. */
+#define TG_SECOND_MS 1000
 /* What is granted to clocks that tell whole seconds, and to snapshots that lag. */
 #define TG_CLOCK_MS 2000
-/* How long a deal may wait for the positions to show it, or for the rest of its trade. */
+/* How long a deal may wait for the positions to show it, or for the rest of its trade, from when it
+ * was first listed. */
 #define TG_STRAY_MS 50000
 
 /* Appends a moment with the figures of a position, which may be NULL. NULL without memory, and the
@@ -65,9 +69,35 @@ struct tg_moment *tg_walk_add(struct tg_walk *walk, int kind, const struct tgl_p
 /* When the last good poll was, by the source's own clock where it tells one. */
 int64_t tg_walk_last_poll(const struct tg_account *account);
 
+/* From when on what is told is news: tg_account_deals_since. */
+int64_t tg_walk_news_since(const struct tg_account *account);
+
+/* Whether what has that time happened since the first poll. */
+bool tg_walk_has_begun(const struct tg_account *account, int64_t time_ms);
+
 /* Whether what has that time is news. Sources list whole days: what was there before the first poll
  * is history. */
 bool tg_walk_is_news(const struct tg_account *account, int64_t time_ms);
+
+/* Whether these records have the time of those before: a cache has served them once more, or the
+ * clock of the source stands still. They are no second witness of anything. */
+bool tg_walk_is_repeat(const struct tg_account *account, const struct tg_records *records);
+
+/* For how many polls something is held that was so in `polls` and in `repeats` of these. A clock
+ * that stands still is not waited for forever. */
+int tg_walk_weight(int polls, int repeats);
+
+/* Works out `gap` and whether it can be known. */
+void tg_gap_find(struct tg_walk *walk);
+
+/* Notes in a suspect what the account's gap was before a position was missing; `before`: the
+ * suspect of the poll before, or NULL. */
+void tg_gap_take(const struct tg_walk *walk, const struct tg_suspect *before,
+                 struct tg_suspect *suspect);
+
+/* In how many polls a difference is held without a deal. */
+int tg_gap_patience(const struct tg_walk *walk, const struct tg_plan *plan,
+                    const struct tg_suspect *suspect);
 
 /* Buys and sells; the others move money only. */
 bool tg_deal_is_trade(const struct tgl_deal *deal);

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "model/field.h"
 #include "model/lifecycle_inner.h"
+#include "model/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,17 +41,7 @@ static uint64_t lifecycle_fields(void)
 
 const struct tgl_order *tg_orders_find(const struct tg_orders *orders, uint64_t ticket)
 {
-    uint32_t low = 0, high = orders->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct tgl_order *row = &orders->rows[middle];
-        if (row->ticket == ticket) return row;
-        if (row->ticket < ticket)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return TG_ROWS_FIND(orders->rows, orders->count, ticket, ticket);
 }
 
 static int by_ticket(const void *a, const void *b)
@@ -128,11 +119,10 @@ static const struct tgl_deal *filling(const struct tg_records *records,
     return tg_scaled(volume, 8) >= tg_scaled(order->volume_initial, 8) ? last : NULL;
 }
 
-static int suspect_polls(const struct tg_suspects *suspects, uint64_t ticket)
+static struct tg_suspect suspect_of(const struct tg_suspects *suspects, uint64_t ticket)
 {
-    for (uint32_t i = 0; i < suspects->count; i++)
-        if (suspects->rows[i].id == ticket) return suspects->rows[i].polls;
-    return 0;
+    const struct tg_suspect *row = TG_ROWS_FIND(suspects->rows, suspects->count, id, ticket);
+    return row ? *row : (struct tg_suspect){.id = ticket};
 }
 
 /* The order is in the old set and not in the new one. */
@@ -141,13 +131,16 @@ static int gone(struct tg_account *account, const struct tg_records *records,
 {
     const struct tgl_order *end = ending(records, was->ticket);
     const struct tgl_deal *fill = end ? NULL : filling(records, was);
-    int polls = suspect_polls(&account->order_suspects, was->ticket) + 1;
+    struct tg_suspect suspect = suspect_of(&account->order_suspects, was->ticket);
+    if (suspect.polls && tg_walk_is_repeat(account, records))
+        suspect.repeats++;
+    else
+        suspect.polls++;
     int patience = policy->suspect_polls;
     if (account->history_ever && patience > 1) patience *= TG_PATIENCE;
-    if (!end && !fill && polls < patience) {
+    if (!end && !fill && tg_walk_weight(suspect.polls, suspect.repeats) < patience) {
         account->orders_was.rows[account->orders_was.count++] = *was;
-        account->order_suspects_was.rows[account->order_suspects_was.count++] =
-            (struct tg_suspect){.id = was->ticket, .polls = polls};
+        account->order_suspects_was.rows[account->order_suspects_was.count++] = suspect;
         return 0;
     }
     struct tg_moment *moment = tell(account, TG_MOMENT_ORDER_REMOVED, was);
@@ -189,11 +182,14 @@ static int modified(struct tg_account *account, const struct tgl_order *was,
     return 0;
 }
 
-/* An order that was placed and has ended between two polls: both events, from the history alone. */
+/* An order that was placed and has ended between two polls, which may be far apart: both events,
+ * from the history alone. */
 static int brief(struct tg_account *account, const struct tg_records *records,
                  const struct tgl_order *order)
 {
-    if (is_market(order) || !has_ended(order) || !tg_walk_is_news(account, order->time_setup) ||
+    int64_t ended_ms = order->time_done ? order->time_done : order->time_setup;
+    if (is_market(order) || !has_ended(order) || !tg_walk_has_begun(account, order->time_setup) ||
+        !tg_walk_is_news(account, ended_ms) ||
         tg_deals_buried(&account->orders_gone, order->ticket) ||
         tg_orders_find(&account->orders, order->ticket))
         return 0;

@@ -67,18 +67,23 @@ static uint32_t settle(const struct tg_walk *walk, struct tg_plan *plan)
     const struct tg_debt *debt = tg_debts_find(&walk->account->debts, plan->id);
     if (!debt) return 0;
     int64_t seen_ms = plan->was ? plan->seen_ms : debt->seen_ms, lots = plan->told - debt->lots;
-    int64_t oldest_ms = tg_walk_last_poll(walk->account) - TG_NEWS_MS;
+    int64_t oldest_ms = tg_walk_news_since(walk->account);
+    bool spent = !debt->lots && !debt->deals;
     uint32_t at = 0, n = 0, old = 0, paid = 0;
     plan->owed = debt->lots;
     plan->expected = debt->deals;
     for (const struct tgl_deal *deal; (deal = tg_walk_next(walk, plan, &at));) {
-        bool before = deal->time >= oldest_ms && deal->time < seen_ms - TG_CLOCK_MS && n == old;
+        bool told = deal->time < debt->told_ms;
+        bool before = deal->time >= oldest_ms && n == old &&
+                      (told || (!spent && deal->time < seen_ms - TG_CLOCK_MS));
+        if (spent && !before) break;
         int64_t effect = tg_scaled(deal->volume, 8);
         if (before) {
             if (deal->reason == TG_REASON_ROLLOVER) effect = 0;
             lots += deal->action == TG_ACTION_SELL ? -effect : effect;
             plan->owed = plan->told - lots;
             old++;
+            if (told) plan->silent++;
         } else {
             lots = tg_deal_apply(deal, lots);
         }
@@ -119,11 +124,44 @@ static bool has_begun(const struct tg_walk *walk, const struct tg_plan *plan)
     return deal && tg_walk_is_news(walk->account, deal->time);
 }
 
+/* Closing deals of what nobody saw, made before a position of the same identifier began: of a life
+ * whose beginning is not known. They are no part of this one. */
+static void set_orphans_aside(const struct tg_walk *walk, const struct tg_plan *plan)
+{
+    uint32_t at = 0;
+    if (plan->was || !plan->now || !plan->now->time_open) return;
+    for (const struct tgl_deal *deal; (deal = tg_walk_next(walk, plan, &at));) {
+        if (deal->entry == TG_ENTRY_IN || deal->time >= plan->now->time_open - TG_SECOND_MS) return;
+        walk->marks[at - 1] = TG_DEAL_STRAY;
+    }
+}
+
+/* Whole lives of what nobody saw that began before the first poll: history, which the life after it
+ * does not wait for. */
+static void set_history_aside(const struct tg_walk *walk, const struct tg_plan *plan)
+{
+    uint32_t begun = 0, at = 0;
+    int64_t lots = 0;
+    if (plan->was || plan->now || tg_debts_find(&walk->account->debts, plan->id)) return;
+    for (const struct tgl_deal *deal; (deal = tg_walk_next(walk, plan, &at));) {
+        if (!lots && tg_walk_is_news(walk->account, deal->time)) return;
+        if (!lots) begun = at - 1;
+        lots = tg_deal_apply(deal, lots);
+        if (lots == INT64_MIN) return;
+        for (uint32_t i = begun; !lots && i < at; i++)
+            if (walk->marks[i] == TG_DEAL_FREE && walk->records->deals[i].position_id == plan->id)
+                walk->marks[i] = TG_DEAL_STRAY;
+    }
+}
+
 bool tg_walk_prove(const struct tg_walk *walk, struct tg_plan *plan)
 {
     uint32_t at = 0, n = 0;
     int64_t lots = plan->told;
     bool holds = plan->told == plan->lots;
+    set_orphans_aside(walk, plan);
+    set_history_aside(walk, plan);
+    plan->silent = 0;
     plan->settled = settle(walk, plan);
     plan->shown = 0;
     plan->bare = is_bare(walk, plan);

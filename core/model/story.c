@@ -132,6 +132,14 @@ static bool is_mixed(uint64_t changed)
     return volume + ticket + levels > 1;
 }
 
+/* Without deals nobody sees an addition that a partial close takes off again, but the price of
+ * opening, which is that of the additions, moves. */
+static bool is_repriced(const struct tg_walk *walk, const struct tg_plan *plan, uint64_t changed)
+{
+    return !walk->account->deals_ever && !walk->records->deals_known && plan->told == plan->lots &&
+           changed & TG_POSITION_BIT(price_open);
+}
+
 static void tell_change(struct tg_walk *walk, const struct tg_plan *plan,
                         const struct chapter *chapter)
 {
@@ -148,7 +156,9 @@ static void tell_change(struct tg_walk *walk, const struct tg_plan *plan,
         confirm(moment, &chapter->closing);
         moment->about.position_by_id = partner_of(walk, chapter->closing.exit);
     }
-    if (plan->verdict != TG_ESTIMATED) return;
+    bool repriced = is_repriced(walk, plan, changed);
+    if (repriced) moment->about.coalesced = 1;
+    if (plan->verdict != TG_ESTIMATED && !repriced) return;
     moment->about.estimated = 1;
     if (llabs(plan->lots) < llabs(plan->told))
         moment->about.volume_closed = lots_of(llabs(plan->told) - llabs(plan->lots));
@@ -168,7 +178,7 @@ static void tell_open(struct tg_walk *walk, const struct tg_plan *plan,
 static void tell_settled(struct tg_walk *walk, const struct tg_plan *plan, uint32_t deals,
                          const struct tg_closing *closing)
 {
-    if (deals <= plan->expected || !plan->was) return;
+    if (deals <= plan->expected || deals <= plan->silent || !plan->was) return;
     struct tg_moment *moment = tg_walk_add(walk, TG_MOMENT_POSITION_MODIFIED, plan->was);
     if (!moment) return;
     moment->was = *plan->was;
@@ -208,7 +218,8 @@ static void tell_chapters(struct tg_walk *walk, const struct tg_plan *plan, enum
     while (n < plan->settled + plan->shown) {
         const struct tgl_deal *deal = tg_walk_next(walk, plan, &at);
         if (n++ < plan->settled) {
-            tg_closing_add(&settled, deal, deal->entry == TG_ENTRY_IN ? 0 : deal->volume);
+            if (n > plan->silent)
+                tg_closing_add(&settled, deal, deal->entry == TG_ENTRY_IN ? 0 : deal->volume);
             if (n == plan->settled && phase == TG_CLOSES) tell_settled(walk, plan, n, &settled);
             continue;
         }

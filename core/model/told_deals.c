@@ -14,6 +14,21 @@ static void mark_plan(struct tg_walk *walk, const struct tg_plan *plan)
     }
 }
 
+/* Whether a deal has waited for too long. Of one position they go one a poll, oldest first: what
+ * the next ones lead to is found out before they go too. */
+static bool is_overdue(const struct tg_walk *walk, const struct tg_plan *plan,
+                       const struct tgl_deal *deal)
+{
+    const struct tg_wait *wait = tg_waits_find(&walk->account->waiting, deal);
+    if (!wait || walk->mono_ms - wait->since_ms <= TG_STRAY_MS) return false;
+    for (const struct tgl_deal *row = walk->records->deals; row < deal; row++)
+        if (row->position_id == plan->id &&
+            (walk->marks[row - walk->records->deals] == TG_DEAL_FREE ||
+             walk->marks[row - walk->records->deals] == TG_DEAL_STRAY))
+            return false;
+    return true;
+}
+
 /* Whether nothing that may still come will show what this deal did. One that belongs to a position
  * waits for the positions to show it; one of what nobody saw waits for the rest of its trade, which
  * services may list in any order. */
@@ -22,9 +37,10 @@ static bool is_stray(const struct tg_walk *walk, const struct tgl_deal *deal)
     if (!tg_deal_is_trade(deal) || !deal->position_id || !deal->entry) return true;
     const struct tg_plan *plan = tg_walk_plan(walk, deal->position_id);
     if (!plan || (deal->time && deal->time < plan->since_ms)) return true;
-    if (deal->time && (deal->time < tg_walk_last_poll(walk->account) - TG_STRAY_MS ||
+    if (deal->time && (deal->time < tg_walk_news_since(walk->account) ||
                        deal->time < walk->account->begun_ms - TG_CLOCK_MS))
         return true;
+    if (is_overdue(walk, plan, deal)) return true;
     if (plan->was || plan->now) return false;
     return deal->entry != TG_ENTRY_IN &&
            deal->time_open; /* a row of a closed trade that is none of ours */

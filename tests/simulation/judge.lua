@@ -53,6 +53,9 @@ local function advance(steps, at, owes, m, world)
   if not change and m.coalesced and (m.change == "partial_close" or m.change == "volume_increase") then
     change = { new = math.abs(steps[at].lots) / 100 } -- it is what it was, and more happened
   end
+  if not change and m.coalesced and m.estimated and m.changes.open_price then
+    change = { new = math.abs(steps[at].lots) / 100 } -- without deals, only the price of opening says so
+  end
   if not change then return { { at, owes and not m.coalesced } } end
   if steps[at].lots == 0 and not m.synthetic then return out end
   local want = last and 0 or math.floor(change.new * 100 + 0.5) * (steps[at].lots < 0 and -1 or 1)

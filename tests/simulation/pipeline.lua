@@ -154,11 +154,6 @@ function Pipeline:apply(answer, now_ms)
 end
 
 -- From when on deals are asked for, as the scheduler does.
-function Pipeline:since(now_ms)
-  local account = self.account
-  if not account.known then return now_ms - 60000 end
-  local last = account.good_source_ms ~= 0 and account.good_source_ms or account.good_wall_ms
-  return tonumber(last) - 60000
-end
+function Pipeline:since(now_ms) return tonumber(C.tg_account_deals_since(self.account, now_ms)) end
 
 return pipeline

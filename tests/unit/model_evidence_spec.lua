@@ -129,6 +129,96 @@ describe("evidence", function()
     end)
   end)
 
+  describe("of a close is no second answer", function()
+    local function vanish(polls, source_time)
+      poll({ account = { balance = 1000 }, positions = { {} } })
+      local out = {}
+      for n = 1, polls do
+        a:prepare({ account = { balance = 900 }, positions = {} })
+        a.records.source_time_ms = source_time(n)
+        assert.equal(0, model.C.tg_account_apply(a.account, a.records, a.policy, 5000 + n * 1000, model.START_MS + n * 1000))
+        out[n] = a:told()
+      end
+      return out
+    end
+
+    it("that is the one before, served by a cache once more", function()
+      local told = vanish(5, function(n) return model.START_MS + 1000 * math.min(n, 2) end)
+      assert.same({ "", "", "", "", "" }, told)
+      assert.equal("closed 1", poll({ after = 6, account = { balance = 900 }, positions = {} }))
+    end)
+
+    it("but a clock that stands still is not waited for forever", function()
+      local told = vanish(40, function() return model.START_MS + 1000 end)
+      assert.equal("closed 1", table.concat(told))
+    end)
+  end)
+
+  describe("that is listed in parts, minutes after it was made,", function()
+    local opening = { ticket = 500, position_id = 9, entry = "in", action = "buy", at = 1 }
+    local closing = { ticket = 501, position_id = 9, at = 30 }
+    local away = { after = 200, account = { balance = 1000 }, positions = {}, deals = { opening } }
+
+    before_each(function() poll({ account = { balance = 1000 }, positions = {}, deals = {} }) end)
+
+    it("is waited for, and asked for from its first part on", function()
+      assert.equal("", poll(away))
+      assert.equal(model.START_MS + 1000, tonumber(model.C.tg_account_deals_since(a.account, 0)))
+      assert.equal("deal 500, deal 501, opened 9, closed 9", poll({ positions = {}, deals = { opening, closing } }))
+      assert.equal(model.START_MS + 201000 - 60000, tonumber(model.C.tg_account_deals_since(a.account, 0)))
+    end)
+
+    it("is waited for no longer than 50 seconds", function()
+      assert.equal("", poll(away))
+      for _ = 1, 50 do assert.equal("", poll({ positions = {}, deals = { opening } })) end
+      assert.equal("deal 500", poll({ positions = {}, deals = { opening } }))
+      assert.equal("", poll({ positions = {}, deals = { opening } }))
+    end)
+
+    it("does not hold up the trade of the same ticket after it", function()
+      local orphan = { ticket = 499, position_id = 9, at = 0.5 }
+      away.deals = { orphan, opening, closing }
+      assert.equal("", poll(away))
+      away.after = 1
+      for _ = 1, 50 do assert.equal("", poll(away)) end
+      assert.equal("deal 499", poll(away))
+      assert.equal("deal 500, deal 501, opened 9, closed 9", poll(away))
+    end)
+  end)
+
+  describe("of two lives of one ticket", function()
+    local life = { position_id = 9, volume = 4, time_open = model.START_MS + 10000 }
+    local first = {
+      { ticket = 500, position_id = 9, entry = "in", action = "buy", volume = 2, at = 3 },
+      { ticket = 501, position_id = 9, volume = 2, at = 4 },
+    }
+    local second = {
+      { ticket = 502, position_id = 9, entry = "in", action = "buy", volume = 4, at = 10 },
+      { ticket = 503, position_id = 9, volume = 4, at = 12 },
+    }
+
+    it("is part of the estimated close after them, however late and in however many polls it is listed", function()
+      poll({ account = { balance = 1000 }, positions = {}, deals = {} })
+      assert.equal("opened 9", poll({ after = 10, positions = { life }, deals = {} }))
+      local told = ""
+      for _ = 1, 30 do told = told .. poll({ positions = {}, deals = {} }) end
+      assert.equal("closed 9", told)
+      assert.equal(1, a:moment(1).about("estimated"))
+      assert.equal("deal 500, deal 501", poll({ positions = {}, deals = first }))
+      assert.equal("deal 502, deal 503", poll({ positions = {}, deals = { first[1], first[2], second[1], second[2] } }))
+    end)
+
+    it("is not a closing of the first for the second", function()
+      local left = { ticket = 499, position_id = 9, volume = 4, at = 0 }
+      poll({ source_time = false, account = { balance = 1000 }, positions = {}, deals = {} })
+      assert.equal("", poll({ source_time = false, positions = {}, deals = { left } }))
+      assert.equal("deal 499, opened 9", poll({ source_time = false, after = 9, positions = { life }, deals = { left } }))
+      assert.equal("deal 502", poll({ source_time = false, positions = { life }, deals = { left, second[1] } }))
+      assert.equal("", poll({ source_time = false, positions = {}, deals = { left, second[1] } }))
+      assert.equal("deal 503, closed 9", poll({ source_time = false, positions = {}, deals = { left, second[1], second[2] } }))
+    end)
+  end)
+
   it("that is late pays for as many reversals as were told, though the volume comes back to what it was", function()
     local up, down = { volume = 1 }, { volume = 1, side = "sell" }
     poll({ account = { balance = 1000 }, positions = { up } })

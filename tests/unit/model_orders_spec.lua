@@ -121,6 +121,13 @@ describe("pending orders", function()
     assert.equal("", poll({ orders = {}, history = { brief } }))
   end)
 
+  it("that came and went while the source was away are told too, by when they ended", function()
+    poll({ orders = {} })
+    local brief = { ticket = 5, state = "expired", placed_at = 5, done_at = 100 }
+    assert.equal("placed 5, removed 5", poll({ after = 120, orders = {}, history = { brief } }))
+    assert.equal("", poll({ orders = {}, history = { brief } }))
+  end)
+
   it("of before the first poll, and market orders, are history", function()
     poll({ orders = {} })
     assert.equal("", poll({ orders = { { ticket = 8, type = "buy" } }, history = {
