@@ -199,15 +199,20 @@ function Gateway:metric(sample)
   return sum
 end
 
--- Waits until `check()` gives something true; that, or nil.
+-- Waits until `check(gateway)` gives something true; that, or nil. With the patience of support.loop.
 function Gateway:eventually(check, timeout_ms)
-  local deadline = loop.now() + (timeout_ms or 5000)
-  repeat
-    local got = check(self)
-    if got then return got end
-    loop.sleep(20)
-  until loop.now() > deadline
-  return nil
+  return loop.eventually(function() return check(self) end, timeout_ms or 5000)
+end
+
+-- Waits until /health says that it is well, or ill ("degraded", "unhealthy"): a poll may be late for a moment. The page.
+function Gateway:becomes(status)
+  local page
+  local reached = self:eventually(function()
+    page = self:health()
+    return page.status == status
+  end)
+  assert(reached, "it is " .. page.status .. ", not " .. status)
+  return page
 end
 
 -- Everything it has logged so far.

@@ -4,6 +4,14 @@ local uv = require("luv")
 
 local loop = {}
 
+-- What surely comes is waited for so many times longer than a quiet machine needs: a busy one needs it, and where it
+-- comes in time nothing is lost. Specs give the time of a quiet machine. What must not come is listened for exactly.
+local PATIENCE = 4
+
+function loop.patience(timeout_ms)
+  return timeout_ms * PATIENCE
+end
+
 -- Closes a handle and lets the loop see it: one that is still closing when the interpreter ends crashes it.
 function loop.close(handle)
   if not handle:is_closing() then handle:close() end
@@ -16,7 +24,9 @@ function loop.wait(ready, timeout_ms)
   if got then return got end
   local expired = false
   local timer = uv.new_timer()
-  timer:start(timeout_ms, 0, function()
+  uv.update_time() -- the loop's clock stood still while the spec computed
+  -- It repeats: one that is due when the loop begins to turn would be gone, and the turn would wait for others for ever.
+  timer:start(timeout_ms, 10, function()
     expired = true
   end)
   while not got and not expired do
@@ -27,11 +37,27 @@ function loop.wait(ready, timeout_ms)
   return got or nil
 end
 
+-- The same for what surely comes.
+function loop.await(ready, timeout_ms)
+  return loop.wait(ready, loop.patience(timeout_ms))
+end
+
 -- Lets the loop run for some milliseconds.
 function loop.sleep(ms)
   loop.wait(function()
     return false
   end, ms)
+end
+
+-- Waits until `check()`, which may run the loop itself, gives something true for what surely comes; that, or nil.
+function loop.eventually(check, timeout_ms)
+  local deadline = loop.now() + loop.patience(timeout_ms)
+  repeat
+    local got = check()
+    if got then return got end
+    loop.sleep(20)
+  until loop.now() > deadline
+  return nil
 end
 
 -- Milliseconds of the monotonic clock, for measuring.

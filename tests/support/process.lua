@@ -89,7 +89,7 @@ end
 -- The first line of a stream ("stdout", "stderr") from number `from` on that contains the Lua pattern, and its number.
 function methods:wait_line(pattern, timeout_ms, stream, from)
   local lines, at = self[stream or "stdout"], from or 1
-  local found = loop.wait(function()
+  local found = loop.await(function()
     while at <= #lines do
       if lines[at]:find(pattern) then return true end
       at = at + 1
@@ -110,7 +110,7 @@ end
 -- The first JSON log line on stderr from number `from` on whose fields equal `wanted`, decoded, and its number.
 function methods:wait_log(wanted, timeout_ms, from)
   local at, object = from or 1, nil
-  local found = loop.wait(function()
+  local found = loop.await(function()
     while at <= #self.stderr do
       object = json.decode(self.stderr[at])
       if type(object) == "table" and matches(object, wanted) then return true end
@@ -130,7 +130,7 @@ end
 -- Waits for the end and for the last output; the exit code and the signal, or nil on timeout. A child of its own that
 -- keeps the output open is not waited for.
 function methods:wait_exit(timeout_ms)
-  local ended = loop.wait(function()
+  local ended = loop.await(function()
     return self.code ~= nil
   end, timeout_ms)
   if not ended then return nil end

@@ -48,7 +48,7 @@ function Service:request(method, path, body)
     end)
     socket:write(("%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"):format(method, path, #body, body))
   end)
-  loop.wait(function() return ended end, PATIENCE_MS)
+  loop.await(function() return ended end, PATIENCE_MS)
   loop.close(socket)
   local status, answer = text:match("^HTTP/1.1 (%d+).-\r\n\r\n(.*)$")
   if status ~= "200" then error("the fake REST service: " .. method .. " " .. path .. ": " .. text, 3) end

@@ -217,6 +217,11 @@ function Client:read(timeout_ms)
   return json.decode(line, 1, nil)
 end
 
+-- Whether no answer comes within so long.
+function Client:silent(ms)
+  return not loop.wait(function() return #self.process.stdout > self.seen end, ms)
+end
+
 -- Asks without waiting for the answer. What begins with "!" is a command of the client itself and takes a text.
 function Client:say(command, params, body)
   if type(params) ~= "string" then

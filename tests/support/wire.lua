@@ -26,7 +26,7 @@ function wire.raw(port, host)
   self.tcp:connect(host or "127.0.0.1", port, function(err)
     connected, failed = true, err
   end)
-  if not loop.wait(function()
+  if not loop.await(function()
     return connected
   end, wire.timeout_ms) then failed = "ETIMEDOUT" end
   if failed then
@@ -88,9 +88,11 @@ function raw:send_split(bytes, size)
   end
 end
 
+-- All that waits is patient, as for what surely comes (support.loop), but client:heard and client:heard_type.
+
 -- Waits until the received bytes contain a Lua pattern; the bytes, or nil.
 function raw:wait_for(pattern, timeout_ms)
-  local found = loop.wait(function()
+  local found = loop.await(function()
     return self:bytes():find(pattern) and true or self.eof and "eof"
   end, timeout_ms or wire.timeout_ms)
   if found == true or (found and self:bytes():find(pattern)) then return self:bytes() end
@@ -98,7 +100,7 @@ function raw:wait_for(pattern, timeout_ms)
 end
 
 function raw:wait_eof(timeout_ms)
-  return loop.wait(function()
+  return loop.await(function()
     return self.eof
   end, timeout_ms or wire.timeout_ms)
 end
@@ -133,7 +135,7 @@ end
 -- Takes the next answer off a raw connection; nil and why when none came. `head_only` for answers to HEAD.
 function raw:next_answer(timeout_ms, head_only)
   local answer, at
-  loop.wait(function()
+  loop.await(function()
     if not answer then
       answer, at = read_head(self:bytes())
     end
@@ -321,11 +323,10 @@ function client:send_close(code, reason)
   self:send_frame({ opcode = frames.CLOSE, payload = frames.close_payload(code, reason) })
 end
 
--- The next data message { text, data }, or nil and "timeout", "closed" or what the server did wrong.
-function client:next_message(timeout_ms)
+local function message_by(self, deadline)
   local ready = loop.wait(function()
     return self.first <= #self.messages or self.violation or self.close_code or self.conn.eof
-  end, timeout_ms or wire.timeout_ms)
+  end, math.max(0, deadline - loop.now()))
   local message = self.messages[self.first]
   if not message then return nil, self.violation or (ready and "closed" or "timeout") end
   self.messages[self.first] = false
@@ -336,28 +337,60 @@ function client:next_message(timeout_ms)
   return message
 end
 
--- The next data message as JSON; the raw text comes second (it has the exact digits).
-function client:next_json(timeout_ms)
-  local message, why = self:next_message(timeout_ms)
+local function json_by(self, deadline)
+  local message, why = message_by(self, deadline)
   if not message then return nil, why end
   local object, _, bad = json.decode(message.data)
   if object == nil then return nil, "not JSON: " .. tostring(bad) end
   return object, message.data
 end
 
+-- The first message from now on that `fits`; the ones before it are given to `skipped`, which may raise an error.
+local function first_by(self, deadline, fits, skipped)
+  repeat
+    local object, text = json_by(self, deadline)
+    if not object or fits(object, text) then return object, text end
+    if skipped then skipped(object, text) end
+  until false
+end
+
+local function until_when(timeout_ms)
+  return loop.now() + loop.patience(timeout_ms or wire.timeout_ms)
+end
+
+-- The next data message { text, data }, or nil and "timeout", "closed" or what the server did wrong.
+function client:next_message(timeout_ms)
+  return message_by(self, until_when(timeout_ms))
+end
+
+-- The next data message as JSON; the raw text comes second (it has the exact digits).
+function client:next_json(timeout_ms)
+  return json_by(self, until_when(timeout_ms))
+end
+
+-- The next message for which `fits(object, text)` is true; those before it are given to `skipped` (optional).
+function client:next_where(fits, timeout_ms, skipped)
+  return first_by(self, until_when(timeout_ms), fits, skipped)
+end
+
 -- The next message whose `type` is this; the ones before it are skipped.
 function client:wait_type(kind, timeout_ms)
-  local deadline = loop.now() + (timeout_ms or wire.timeout_ms)
-  repeat
-    local object, text = self:next_json(math.max(0, deadline - loop.now()))
-    if not object then return nil, text end
-    if object.type == kind then return object, text end
-  until false
+  return self:next_where(function(object) return object.type == kind end, timeout_ms)
+end
+
+-- Listens for so long and no longer: the next message, or nil and why when all was quiet.
+function client:heard(ms)
+  return json_by(self, loop.now() + ms)
+end
+
+-- The same for messages whose `type` is this.
+function client:heard_type(kind, ms)
+  return first_by(self, loop.now() + ms, function(object) return object.type == kind end)
 end
 
 -- The payload of the next Pong, or nil.
 function client:next_pong(timeout_ms)
-  if not loop.wait(function()
+  if not loop.await(function()
     return #self.pongs > 0 or self.close_code or self.conn.eof
   end, timeout_ms or wire.timeout_ms) then return nil, "timeout" end
   return table.remove(self.pongs, 1)
@@ -365,7 +398,7 @@ end
 
 -- Waits for the end of the connection: the server's close code (1006 when it sent none), or nil on timeout.
 function client:wait_closed(timeout_ms)
-  local ended = loop.wait(function()
+  local ended = loop.await(function()
     return self.conn.eof
   end, timeout_ms or wire.timeout_ms)
   if not ended then return nil, "timeout" end

@@ -54,7 +54,7 @@ end
 -- The client's next frame, unmasked; nil when none comes in time. Pings are answered unless `silent` is set; a Close
 -- frame ends the connection.
 function Peer:next_frame(timeout_ms)
-  return loop.wait(function() return table.remove(self.frames, 1) end, timeout_ms)
+  return loop.await(function() return table.remove(self.frames, 1) end, timeout_ms)
 end
 
 local function unmask(bytes)
@@ -130,7 +130,7 @@ end
 
 -- The next connection that has shaken hands; nil when none comes in time.
 function Server:accept(timeout_ms)
-  local peer = loop.wait(function() return self.peers[self.given + 1] end, timeout_ms)
+  local peer = loop.await(function() return self.peers[self.given + 1] end, timeout_ms)
   if peer then self.given = self.given + 1 end
   return peer
 end

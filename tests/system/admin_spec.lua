@@ -1,6 +1,5 @@
 -- What an operator does to a running gateway over the admin listener.
 local gateway_of = require("support.gateway")
-local loop = require("support.loop")
 local wire = require("support.wire")
 
 local HELLO = 'return rule "hello" { on = "tick", payload = function() return { word = "hello" } end }\n'
@@ -77,7 +76,10 @@ describe("the admin calls", function()
     assert.equal(200, answer.status, answer.body)
     assert.equal(2, answer.json.set.generation)
     assert.is_true(rule("hello").muted)
-    loop.sleep(450) -- two beats at which it would speak
+    local polled = gateway:metric('tidegate_polls_total{end="ok"}')
+    assert(gateway:eventually(function() -- beats at which it would speak
+      return gateway:metric('tidegate_polls_total{end="ok"}') >= polled + 2
+    end))
     assert.equal(0, rule("hello").events)
     assert.equal(200, gateway:call("POST", "/admin/rules/hello/unmute").status)
     repeat

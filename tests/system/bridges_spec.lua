@@ -1,10 +1,9 @@
 -- Bridges of other shapes: their requests, their documents through a map, and every way in which they fail.
 local gateway_of = require("support.gateway")
 local json = require("dkjson")
-local loop = require("support.loop")
 local rest = require("support.rest")
 
-local QUICK = { interval_ms = 200, timeout_ms = 600, retry_first_ms = 150, retries = 1, probe_ms = 300, grace_ms = 300 }
+local QUICK = { interval_ms = 200, timeout_ms = 3000, retry_first_ms = 150, retries = 1, probe_ms = 300, grace_ms = 300 }
 
 local function file(name)
   local handle = assert(io.open((os.getenv("TIDEGATE_SOURCE") or ".") .. "/tests/support/bridges/" .. name))
@@ -132,7 +131,6 @@ describe("a bridge", function()
     local seen = bridge:stats().requests
     assert.same({ "/positions", "/orders", "/account" }, { seen[1].target, seen[2].target, seen[3].target })
     answer("/positions", "[]")
-    assert(loop.wait(function() return client:next_json(50) == nil or true end, 500))
     local asked = gateway:eventually(function()
       for _, request in ipairs(bridge:stats().requests) do
         if request.target:find("/history/deals", 1, true) then return request.target end

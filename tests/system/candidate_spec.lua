@@ -78,7 +78,7 @@ describe("a candidate", function()
     gateway.process:signal("sighup")
     assert(gateway.process:wait_log({ event = "reload_held", cause = "SIGHUP" }, 3000, from))
     assert.equal("candidate", gateway:health().rules.origin)
-    assert.equal("healthy", gateway:health().status)
+    gateway:becomes("healthy")
     assert.equal(200, gateway:call("POST", "/admin/rules/rollback").status)
     repeat
       local told = assert(client:wait_type("hello", 2000))

@@ -62,16 +62,16 @@ describe("RFC 6455", function()
     send(client, type(case.send) == "function" and case.send() or case.send, case.chop)
     local close = case.close or 1000
     if case.then_send then
-      assert.is_truthy(loop.wait(function()
+      assert.is_truthy(loop.await(function()
         return ended(client)
       end, 5000), "it did not fail fast")
       send(client, case.then_send)
     end
-    loop.wait(function()
+    loop.await(function()
       return #client.frames >= #expected or ended(client)
     end, 20000)
     if not case.we_close and not case.close then client:send_close(1000) end
-    loop.wait(function()
+    loop.await(function()
       return ended(client)
     end, 5000)
     assert.is_nil(client.violation)

@@ -134,8 +134,7 @@ describe("a deployment", function()
     assert.equal("silent", third.rules[1].outcome)
     equity("20001.00")
     told("over", 20000)
-    local health = gateway:health()
-    assert.equal("degraded", health.status)
+    local health = gateway:becomes("degraded")
     assert.equal("too many alerts", health.rules.rolled_back.reason)
 
     -- a broken file changes nothing but what /health says

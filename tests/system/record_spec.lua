@@ -347,7 +347,7 @@ describe("a recording", function()
       local told, away = 0, false
       local deadline = loop.now() + 6000
       while loop.now() < deadline do
-        local message = client:next_json(200)
+        local message = client:heard(200)
         local key = message and key_of(message)
         away = away or (message and message.type == "status" and message.status ~= "live")
         if key then
@@ -396,22 +396,22 @@ describe("a recording", function()
       })
       local client = assert(gateway:connect("demo-1"))
       assert(client:wait_type("snapshot", 3000))
-      local paused = assert(gateway:eventually(function()
-        local health = gateway:health()
-        return health.recording.paused and health
-      end, 10000))
-      assert.equal("degraded", paused.status)
+      assert(gateway:eventually(function() return gateway:health().recording.paused end, 10000))
+      local paused = gateway:becomes("degraded")
       assert.equal(where .. ": Not a directory", paused.recording.reason)
       assert.equal(1, gateway:metric("tidegate_record_paused"))
-      assert.is_true(gateway:metric("tidegate_record_lost_total") > 0)
+      assert(gateway:eventually(function() return gateway:metric("tidegate_record_lost_total") > 0 end))
       assert(client:wait_type("account_update", 3000))
       os.remove(where)
       assert(gateway:eventually(function()
         return not gateway:health().recording.paused
       end, 10000))
-      assert.equal("healthy", gateway:health().status)
+      gateway:becomes("healthy")
       assert.equal(0, gateway:metric("tidegate_record_paused"))
-      assert(client:wait_type("account_update", 3000))
+      local taken = gateway:metric("tidegate_record_polls_total")
+      assert(gateway:eventually(function() -- two seconds of a market that moves
+        return gateway:metric("tidegate_record_polls_total") >= taken + 10
+      end))
       local _, lines = gateway:log_text():gsub('"event":"paused"', "")
       assert.equal(1, lines)
       client:close()
@@ -434,7 +434,7 @@ describe("a recording", function()
       env = { LD_PRELOAD = false, ASAN_OPTIONS = false },
     })
     assert(gateway:wait_log({ event = "ready" }, 15000))
-    assert(loop.wait(function()
+    assert(loop.await(function()
       local files = files_of(folder .. "/killed 2>/dev/null")
       return files[1] and #slurp((files[1]:gsub(" 2>/dev/null", ""))) > 1000
     end, 10000))

@@ -6,7 +6,10 @@ local function hello(word)
   return ('return rule "hello" { on = "tick", payload = { word = const(%q) } }\n'):format(word)
 end
 
-local RUNAWAY = 'return rule "hello" { on = "tick", detect = function() while now() > %d do end end, payload = {} }\n'
+-- Well when it is tried, and for some polls after that.
+local RUNAWAY = [[return rule "hello" { on = "tick", detect = function(_, memory) memory.n = (memory.n or 0) + 1
+  while memory.n > 5 do end
+end, payload = {} }]]
 
 describe("a rule set that was a mistake", function()
   local gateway, client
@@ -43,8 +46,7 @@ describe("a rule set that was a mistake", function()
     local answer = gateway:call("POST", "/admin/rules/rollback", { reason = "too polite" })
     assert.equal(200, answer.status, answer.body)
     says("one")
-    local health = gateway:health()
-    assert.equal("degraded", health.status)
+    local health = gateway:becomes("degraded")
     assert.equal("rollback", health.rules.origin)
     assert.equal(3, health.rules.generation)
     assert.equal(bad.version, health.rules.rolled_back.version)
@@ -69,10 +71,7 @@ describe("a rule set that was a mistake", function()
 
     gateway:write("rules/hello.lua", hello("three"))
     says("three")
-    health = assert(gateway:eventually(function() -- a poll may be overdue on a busy machine
-      local page = gateway:health()
-      return page.status == "healthy" and page
-    end))
+    health = gateway:becomes("healthy")
     assert.is_nil(health.rules.rolled_back)
     assert.equal(0, gateway:metric("tidegate_rules_rolled_back"))
   end)
@@ -87,13 +86,12 @@ describe("a rule set that was a mistake", function()
   end)
 
   it("rolls back by itself when it runs away soon after it went live", function()
-    gateway:write("rules/hello.lua", RUNAWAY:format((os.time() + 2) * 1000)) -- well at the dry run
-    assert(gateway:eventually(function() return gateway:health().rules.generation == 2 end, 3000))
+    gateway:write("rules/hello.lua", RUNAWAY)
+    assert(gateway:eventually(function() return gateway:health().rules.generation >= 2 end, 3000))
     says("one")
-    local health = gateway:health()
-    assert.equal("degraded", health.status)
+    local health = gateway:becomes("degraded")
     assert.equal("probation", health.rules.rolled_back.by)
-    assert.matches('rule "hello" was muted: hello.lua:1: it ran longer than 20 ms', health.rules.rolled_back.reason, 1, true)
+    assert.matches('rule "hello" was muted: hello.lua:2: it ran longer than 20 ms', health.rules.rolled_back.reason, 1, true)
     assert.matches("the rules were rolled back: ", health.last_error.message, 1, true)
     assert.equal(1, gateway:metric('tidegate_rules_rollbacks_total{by="probation"}'))
     assert(gateway.process:wait_log({ level = "audit", event = "rolled_back", by = "probation" }, 1000))

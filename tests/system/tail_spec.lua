@@ -46,7 +46,7 @@ describe("tidegate tail", function()
     assert.equal(2, #tail.stdout)
     assert.is_truthy(tail.stdout[2]:find('"status":"live"', 1, true))
     assert.same({}, tail.stderr)
-    assert.is_true(loop.wait(function() return peer.ended end, 2000))
+    assert.is_true(loop.await(function() return peer.ended end, 2000))
     assert.equal(frames.CLOSE, peer.frames[#peer.frames].opcode)
     assert.equal(frames.close_payload(1000), peer.frames[#peer.frames].payload)
   end)
@@ -58,7 +58,7 @@ describe("tidegate tail", function()
     end)
     start("--raw", "--ping", "1")
     local peer, pings, messages = server:accept(5000), 0, 0
-    loop.wait(function()
+    loop.await(function()
       local frame = table.remove(peer.frames, 1)
       if frame and frame.opcode == frames.PING then pings = pings + 1 end
       if frame and frame.opcode == frames.TEXT then

@@ -204,7 +204,7 @@ describe("accounts of the Web API test server", function()
       assert.same(start_of(client), start_of(second))
       assert.equal(0, other:stop())
       local moved
-      local deadline = loop.now() + 8000
+      local deadline = loop.now() + loop.patience(8000)
       repeat
         loop.sleep(200)
         moved = #every("DEAL_GET_BATCH", { GROUP = "*", FROM = "0", TO = "99999999999" })
