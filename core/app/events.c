@@ -194,6 +194,17 @@ int tg_events_snapshot(struct tg_gateway *gateway, struct tg_watch *watch, struc
     return rc;
 }
 
+static const struct word {
+    const char *code, *message;
+} words[] = {
+    [TG_TROUBLE_NONE] = {"CONNECTION_LOST", "MT5 connection lost, attempting reconnect"},
+    [TG_TROUBLE_LOST] = {"CONNECTION_LOST", "MT5 connection lost, attempting reconnect"},
+    [TG_TROUBLE_REFUSED] = {"SOURCE_REFUSED", "MT5 refuses the gateway's credentials"},
+    [TG_TROUBLE_DENIED] = {"SOURCE_REFUSED", "MT5 does not let the gateway read this account"},
+    [TG_TROUBLE_BUSY] = {"SOURCE_BUSY", "MT5 wants to be asked less often, updates are slower"},
+    [TG_TROUBLE_FROZEN] = {"SOURCE_STALE", "MT5 answers with an old state"},
+};
+
 void tg_events_status(void *ctx, struct tg_watch *watch, const char *code, const char *message,
                       int64_t retry_in_ms)
 {
@@ -202,11 +213,9 @@ void tg_events_status(void *ctx, struct tg_watch *watch, const char *code, const
     const char *status = tg_watch_status(watch);
     (void)message; /* the operator's words stay in the log */
     if (code) {
-        bool refused = watch->backoff.state == TG_BACKOFF_REFUSED;
-        tg_message_error(&text, refused ? "SOURCE_REFUSED" : "CONNECTION_LOST",
-                         refused ? "MT5 refuses the gateway's credentials"
-                                 : "MT5 connection lost, attempting reconnect",
-                         (retry_in_ms + 999) / 1000);
+        const struct word *word = &words[watch->trouble];
+        tg_message_error(&text, word->code, word->message,
+                         retry_in_ms < 0 ? -1 : (retry_in_ms + 999) / 1000);
         tg_client_tell(watch, text.data, text.len);
         tg_buf_clear(&text);
     }

@@ -13,6 +13,16 @@
 
 struct tg_scheduler;
 
+/* What is wrong between clients and the live state of an account. */
+enum tg_trouble {
+    TG_TROUBLE_NONE,
+    TG_TROUBLE_LOST,    /* the source cannot be reached, or does not answer usably */
+    TG_TROUBLE_REFUSED, /* it refuses our credentials */
+    TG_TROUBLE_DENIED,  /* it knows us, and does not let us read this */
+    TG_TROUBLE_BUSY,    /* it wants to be asked less often */
+    TG_TROUBLE_FROZEN,  /* it answers, with a state of before */
+};
+
 /* An account that is polled. Owned by the scheduler. */
 struct tg_watch {
     struct tg_scheduler *scheduler;
@@ -23,6 +33,10 @@ struct tg_watch {
     bool gone;                    /* by the routes, no source has it */
     struct tg_poll poll;
     struct tg_backoff backoff;
+    struct tg_pace pace; /* where the source has none of its own */
+    int64_t source_ms;   /* the source's time of the newest state; 0: not told */
+    int64_t fresh_ms;    /* the monotonic time of that state, as far as can be told */
+    enum tg_trouble trouble;
     struct tg_timer due, grace;
     enum tg_source_state state;
     int64_t since_wall_ms; /* of this state */
@@ -93,7 +107,8 @@ struct tg_watch *tg_scheduler_next(const struct tg_scheduler *scheduler, size_t 
 /* "live", "connecting", "reconnecting", "cached" or "down". */
 const char *tg_watch_status(const struct tg_watch *watch);
 
-/* Age of the newest good poll in milliseconds, -1 when there was none. */
+/* Age of the newest good state in milliseconds: of the newest good poll, or, where the source tells
+ * a time, of the first poll that told this one. -1 when there was none. */
 int64_t tg_watch_age_ms(const struct tg_watch *watch);
 
 /* Routes may have changed: each account is looked up again before its next poll, and at once when

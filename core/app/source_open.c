@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FROZEN_LEAST_MS 2000
+
 static int open_sim(uv_loop_t *loop, const struct tg_clock *clock,
                     const struct tg_config_source *config, struct tg_source **out,
                     struct tg_err *err)
@@ -90,6 +92,7 @@ static int open_webapi(uv_loop_t *loop, const struct tg_clock *clock,
         .batch_logins = config->webapi.batch_logins,
         .single_requests = config->webapi.single_requests,
         .orders = config->webapi.orders,
+        .interval_ms = config->interval_ms,
         .gather_ms = config->webapi.gather_ms,
         .timeout_ms = config->timeout_ms,
         .poll_timeout_ms = config->webapi.poll_timeout_ms,
@@ -153,6 +156,17 @@ static int64_t probe_lost_ms(const struct tg_config_source *config)
     return 2 * (int64_t)config->timeout_ms + 1000;
 }
 
+/* How long a source's clock may stand still before what it answers is called old. Services tell
+ * whole seconds, some of them from a cache. */
+static int64_t frozen_ms(const struct tg_config_source *config)
+{
+    int64_t least = 3 * (int64_t)config->interval_ms, most = 0;
+    if (!strcmp(config->driver, "http")) most = config->max_stale_ms;
+    if (!most && strcmp(config->driver, "mt5_webapi") != 0) return 0;
+    if (least < FROZEN_LEAST_MS) least = FROZEN_LEAST_MS;
+    return most < least ? least : most;
+}
+
 static struct tg_upstream upstream_of(const struct tg_config_source *config)
 {
     return (struct tg_upstream){
@@ -161,6 +175,7 @@ static struct tg_upstream upstream_of(const struct tg_config_source *config)
         .interval_ms = config->interval_ms,
         .grace_ms = config->grace_ms,
         .stale_ms = (int64_t)config->interval_ms + config->timeout_ms,
+        .frozen_ms = frozen_ms(config),
         .backoff = {config->retry_first_ms, config->retries, config->probe_ms,
                     config->refused_first_ms, config->refused_max_ms},
         .breaker_policy = {config->breaker_failures, config->retry_first_ms, config->probe_ms,

@@ -8,8 +8,9 @@
 #include <string.h>
 
 static const char *const state_names[TG_SOURCE_STATES] = {"connecting", "connected", "reconnecting",
-                                                          "error"};
-static const char *const end_names[] = {"ok", "failed", "busy", "refused", "stale", "unknown"};
+                                                          "error", "stale"};
+static const char *const end_names[] = {"ok",    "failed",  "busy",  "refused",
+                                        "stale", "unknown", "denied"};
 
 /* The sum over the upstreams of what /health tells. `driver` is theirs, or "several". */
 static struct tg_upstream sum_of(const struct tg_scheduler *scheduler)
@@ -32,7 +33,8 @@ void tg_sources_health(const struct tg_scheduler *scheduler, struct tg_sources_h
 {
     const struct tg_upstream sum = sum_of(scheduler);
     const uint32_t *states = sum.counters.states, unknown = sum.counters.unknown;
-    uint32_t ill = states[TG_SOURCE_ERROR] + states[TG_SOURCE_RECONNECTING];
+    uint32_t ill =
+        states[TG_SOURCE_ERROR] + states[TG_SOURCE_RECONNECTING] + states[TG_SOURCE_STALE];
     *out = (struct tg_sources_health){
         .asked = sum.counters.watches - unknown,
         .ill = ill - (unknown < ill ? unknown : ill),
@@ -121,7 +123,7 @@ static void write_states(const struct tg_scheduler *scheduler, struct tg_buf *ou
     const struct tg_upstream *one;
     family(out, "tidegate_polls_total", "counter", "polls ended, by outcome");
     for (int i = 0; (one = tg_scheduler_upstream(scheduler, i)); i++)
-        for (int k = 0; k < 6; k++)
+        for (int k = 0; k < TG_POLL_ENDS; k++)
             tg_buf_printf(out, "tidegate_polls_total{source=\"%s\",end=\"%s\"} %llu\n", one->name,
                           end_names[k], (unsigned long long)one->counters.polls[k]);
     family(out, "tidegate_circuit_open", "gauge", "1 while the circuit breaker holds polls back");

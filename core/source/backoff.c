@@ -27,14 +27,25 @@ static int64_t refused(struct tg_backoff *backoff, const struct tg_backoff_polic
     return stretched(wait, rng);
 }
 
+/* Asked again soon, and at most so many times the first wait apart: one account's question costs
+ * little, and whoever gives a permission waits for the effect. */
+#define DENIED_FACTOR 8
+
+static int64_t denied(const struct tg_backoff_policy *policy, struct tg_rng *rng, int before)
+{
+    int64_t most = policy->first_ms * DENIED_FACTOR;
+    return stretched(
+        doubled(policy->first_ms, before, most < policy->probe_ms ? most : policy->probe_ms), rng);
+}
+
 static int64_t failed(struct tg_backoff *backoff, const struct tg_backoff_policy *policy,
                       struct tg_rng *rng, enum tg_poll_end end)
 {
     int before = backoff->failures;
     if (before < INT32_MAX) backoff->failures++;
-    bool probing = before >= policy->retries || end == TG_POLL_UNKNOWN;
+    bool probing = before >= policy->retries || end == TG_POLL_UNKNOWN || end == TG_POLL_DENIED;
     backoff->state = probing ? TG_BACKOFF_PROBING : TG_BACKOFF_RETRYING;
-    if (end == TG_POLL_BUSY) return doubled(policy->first_ms, before + 1, policy->probe_ms);
+    if (end == TG_POLL_DENIED) return denied(policy, rng, before);
     if (probing) return stretched(policy->probe_ms, rng);
     return doubled(policy->first_ms, before, INT64_MAX);
 }
@@ -43,7 +54,7 @@ int64_t tg_backoff_fail(struct tg_backoff *backoff, const struct tg_backoff_poli
                         struct tg_rng *rng, enum tg_poll_end end, int64_t retry_after_ms,
                         int64_t now_ms)
 {
-    tg_must(end != TG_POLL_OK);
+    tg_must(end != TG_POLL_OK && end != TG_POLL_BUSY);
     int64_t wait =
         end == TG_POLL_REFUSED ? refused(backoff, policy, rng) : failed(backoff, policy, rng, end);
     int64_t asked =

@@ -14,9 +14,9 @@ enum tg_backoff_state {
 
 /* Bounds, all milliseconds and all at least 1 but for `retries`. */
 struct tg_backoff_policy {
-    int64_t first_ms; /* wait before the first retry; doubles: 1, 2, 4 s */
-    int retries;      /* failures in a row that are retried so; 3; 0 probes at once */
-    int64_t probe_ms; /* wait between probes, and the longest wait when the source is busy */
+    int64_t first_ms;         /* wait before the first retry; doubles: 1, 2, 4 s */
+    int retries;              /* failures in a row that are retried so; 3; 0 probes at once */
+    int64_t probe_ms;         /* wait between probes */
     int64_t refused_first_ms; /* wait after refused credentials; doubles */
     int64_t refused_max_ms;   /* … up to this; also the longest Retry-After that is honoured */
 };
@@ -30,12 +30,13 @@ struct tg_backoff {
     int64_t due_ms;  /* when to ask again, on the monotonic clock */
 };
 
-/* Takes in a poll that ended with anything but TG_POLL_OK and returns when to ask again (also in
- * `due_ms`). FAILED and STALE wait first_ms, doubled each time, for `retries` times, then probe_ms;
- * BUSY starts at twice first_ms and doubles up to probe_ms; UNKNOWN waits probe_ms at once; REFUSED
- * as the policy says. `retry_after_ms` (0: not told) lengthens any of them, never shortens. Probes
- * and refusals wait up to a tenth longer, drawn from `rng`, so that accounts that fell together do
- * not come back together. */
+/* Takes in a poll that ended with anything but TG_POLL_OK and TG_POLL_BUSY and returns when to ask
+ * again (also in `due_ms`). FAILED and STALE wait first_ms, doubled each time, for `retries` times,
+ * then probe_ms; UNKNOWN waits probe_ms at once; DENIED doubles from first_ms to 8 times that, or
+ * probe_ms if that is less; REFUSED as the policy says. BUSY is no failure (source/pace.h).
+ * `retry_after_ms` (0: not told) lengthens any of them, never shortens. Probes and refusals wait up
+ * to a tenth longer, drawn from `rng`, so that accounts that fell together do not come back
+ * together. */
 int64_t tg_backoff_fail(struct tg_backoff *backoff, const struct tg_backoff_policy *policy,
                         struct tg_rng *rng, enum tg_poll_end end, int64_t retry_after_ms,
                         int64_t now_ms);

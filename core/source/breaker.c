@@ -42,7 +42,9 @@ static void reopened(struct tg_breaker *breaker, const struct tg_breaker_policy 
 bool tg_breaker_note(struct tg_breaker *breaker, const struct tg_breaker_policy *policy,
                      enum tg_poll_end end, int64_t now_ms)
 {
-    if (end == TG_POLL_OK || end == TG_POLL_STALE || end == TG_POLL_UNKNOWN) return worked(breaker);
+    bool answers = end == TG_POLL_OK || end == TG_POLL_STALE || end == TG_POLL_UNKNOWN ||
+                   end == TG_POLL_DENIED;
+    if (answers) return worked(breaker);
     if (breaker->state == TG_BREAKER_HALF_OPEN) reopened(breaker, policy, now_ms);
     if (breaker->state != TG_BREAKER_CLOSED || end == TG_POLL_BUSY || !policy->failures)
         return false;

@@ -17,6 +17,8 @@ enum tg_poll_end {
     TG_POLL_REFUSED, /* our credentials are refused: never retried fast */
     TG_POLL_STALE,   /* an answer that is old, partial or of another account: discarded */
     TG_POLL_UNKNOWN, /* the source has no such account */
+    TG_POLL_DENIED,  /* our credentials are good, and do not permit this */
+    TG_POLL_ENDS,
 };
 
 struct tg_poll;
@@ -60,6 +62,7 @@ struct tg_poll {
 };
 
 struct tg_source;
+struct tg_pace;
 
 struct tg_source_ops {
     const char *name;
@@ -72,6 +75,7 @@ struct tg_source_ops {
 struct tg_source {
     const struct tg_source_ops *ops;
     bool together; /* polls that begin at the same moment are served best: they go in batches */
+    const struct tg_pace *pace; /* how fast it lets itself be asked; NULL: it keeps no pace */
     /* Appends members of a JSON object about how the source fares. NULL: nothing to tell. */
     void (*describe)(const struct tg_source *source, struct tg_buf *out);
 };
@@ -199,6 +203,7 @@ struct tg_webapi_source_options {
     int batch_logins;             /* logins of one request */
     int single_requests;          /* requests for one account alone, of one kind, in a batch */
     bool orders;                  /* read pending orders */
+    int interval_ms;              /* how often the owner polls an account */
     int gather_ms;                /* a batch waits so long for more polls */
     int timeout_ms;               /* for an answer to begin, and between any two of its bytes */
     int poll_timeout_ms;          /* for a whole answer, and for a poll to wait for its batch */

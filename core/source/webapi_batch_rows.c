@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define USERS_REFUSED_MS 60000
+#define USERS_REFUSED_MS 10000
 
 static bool alive(const struct tg_webapi_job *job)
 {
@@ -245,6 +245,14 @@ static bool unknown_command(const struct tg_webapi_answer *answer)
            (answer->retcode < 0 && (answer->status == 404 || answer->status == 405));
 }
 
+/* Who may ask and is told no lacks a permission; that is asked again soon, because no account is
+ * locked for it. */
+static bool withheld(const struct tg_webapi_answer *answer)
+{
+    return tg_webapi_classify(answer->retcode) == TG_WEBAPI_REFUSED &&
+           (answer->retcode < 1000 || answer->retcode >= 12000);
+}
+
 static bool is_list(enum tg_webapi_step step)
 {
     return step <= TG_WEBAPI_USERS;
@@ -259,6 +267,7 @@ bool tg_webapi_batch_answer(struct tg_webapi_batch *batch, const struct tg_webap
     bool no_data = answer->retcode >= 0 && tg_webapi_classify(answer->retcode) == TG_WEBAPI_NO_DATA;
     *verdict = (struct tg_rest_verdict){0};
     bool failed = tg_webapi_judge(answer, what, verdict);
+    if (failed && withheld(answer)) verdict->end = TG_POLL_DENIED;
     if (!failed && batch->broken)
         failed = tg_rest_fail(verdict, TG_POLL_FAILED, "BAD_DOCUMENT",
                               "%s: a row cannot be read, and does not say whose it is", what);
@@ -282,7 +291,7 @@ bool tg_webapi_batch_answer(struct tg_webapi_batch *batch, const struct tg_webap
         tg_webapi_batch_fail(batch, verdict);
         return true;
     }
-    if (verdict->end == TG_POLL_REFUSED &&
+    if ((verdict->end == TG_POLL_REFUSED || verdict->end == TG_POLL_DENIED) &&
         (batch->step == TG_WEBAPI_USERS || batch->step == TG_WEBAPI_USERS_SINGLE))
         batch->users_after_ms = batch->started_ms + USERS_REFUSED_MS;
     drop_part(batch, verdict);

@@ -6,6 +6,9 @@
  * are configured and more than that wait, all of them with one request a part. So the requests a
  * second do not grow with the accounts. There is one session, and one request under way.
  *
+ * A server that wants fewer requests gets fewer rounds: all that wait are one round, and the next
+ * one begins a pace after the one before.
+ *
  * While the session is away, polls fail with what ails it, at once when it will not be back soon.
  * Ends are told some hundred a turn of the loop, so that clients are served between the thousands.
  *
@@ -22,9 +25,6 @@
 #define ENDS_A_TURN 256
 #define SOON_MS 1000 /* a session that comes back within this is waited for */
 #define SPARE_JOBS 4096
-#define PACE_STEP_MS 1000
-#define PACE_MAX_MS 8000
-#define CLEAN_MS 60000
 
 static int64_t now_of(const struct tg_webapi_source *source)
 {
@@ -119,11 +119,12 @@ static void fail_waiting(struct tg_webapi_source *source, const struct tg_rest_v
     }
 }
 
-/* Polls that have waited too long; the queue is in the order of arrival. */
+/* Polls that have waited too long; the queue is in the order of arrival. A round that is held back
+ * on purpose is no reason to fail. */
 static void fail_overdue(struct tg_webapi_source *source)
 {
     struct tg_rest_verdict verdict = {0};
-    int64_t limit = now_of(source) - source->poll_timeout_ms;
+    int64_t limit = now_of(source) - source->poll_timeout_ms - tg_pace_ms(&source->pace);
     (void)tg_rest_fail(&verdict, TG_POLL_FAILED, "POLL_TIMEOUT",
                        "the poll's turn did not come in time; the session is %s",
                        tg_webapi_state_name(source->session.state));
@@ -181,7 +182,9 @@ static void begin_batch(struct tg_webapi_source *source)
     int64_t now = now_of(source);
     uint32_t count = pick(source);
     if (!count) return;
-    source->pace_due_ms = now + source->pace_ms;
+    if (!source->in_round) source->round_ms = now;
+    source->in_round = source->waiting_count > 0;
+    source->pace_due_ms = source->in_round ? now : source->round_ms + tg_pace_ms(&source->pace);
     source->counters.batches++;
     int64_t wall = tg_wall_ms(source->clock) + source->session.zone.skew_ms;
     if (!tg_webapi_batch_begin(batch, source->picked, count, now, wall)) {
@@ -211,12 +214,32 @@ static void end_batch(struct tg_webapi_source *source)
     }
 }
 
+/* The server wants less of us: nothing for a while, and then half as many rounds. */
+static void slow_down(struct tg_webapi_source *source)
+{
+    int64_t now = now_of(source);
+    tg_pace_busy(&source->pace, now);
+    source->in_round = false;
+    source->pace_due_ms = now + tg_pace_ms(&source->pace);
+    source->counters.slowed++;
+    tg_warn("source", "slowed_down", tg_i("pace_ms", tg_pace_ms(&source->pace)));
+}
+
+/* A batch went well. */
+static void speed_up(struct tg_webapi_source *source)
+{
+    if (!tg_pace_ok(&source->pace, now_of(source))) return;
+    if (!source->in_round) source->pace_due_ms = source->round_ms + tg_pace_ms(&source->pace);
+    tg_info("source", "sped_up", tg_i("pace_ms", tg_pace_ms(&source->pace)));
+}
+
 /* Asks the next request of the batch, or ends it. */
 static void advance(struct tg_webapi_source *source)
 {
     struct tg_webapi_request request;
     struct tg_rest_verdict verdict = {0};
     if (!tg_webapi_batch_next(&source->batch, &request)) {
+        speed_up(source);
         end_batch(source);
         return;
     }
@@ -224,27 +247,6 @@ static void advance(struct tg_webapi_source *source)
     (void)tg_rest_fail(&verdict, TG_POLL_FAILED, "NO_MEMORY", "out of memory");
     tg_webapi_batch_fail(&source->batch, &verdict);
     end_batch(source);
-}
-
-/* The server wants less of us: twice the time between batches. */
-static void slow_down(struct tg_webapi_source *source)
-{
-    int64_t pace = source->pace_ms ? source->pace_ms * 2 : 2 * PACE_STEP_MS;
-    source->pace_ms = pace < PACE_MAX_MS ? pace : PACE_MAX_MS;
-    source->unwell_ms = now_of(source);
-    source->pace_due_ms = source->unwell_ms + source->pace_ms;
-    source->counters.slowed++;
-    tg_warn("source", "slowed_down", tg_i("pace_ms", source->pace_ms));
-}
-
-static void speed_up(struct tg_webapi_source *source)
-{
-    int64_t now = now_of(source);
-    if (!source->pace_ms || now - source->unwell_ms < CLEAN_MS) return;
-    source->unwell_ms = now;
-    source->pace_ms -= PACE_STEP_MS;
-    if (source->pace_ms <= PACE_STEP_MS) source->pace_ms = 0;
-    tg_info("source", "sped_up", tg_i("pace_ms", source->pace_ms));
 }
 
 static bool batch_due(struct tg_webapi_source *source)
@@ -261,7 +263,8 @@ int64_t tg_webapi_queue_due(struct tg_webapi_source *source)
     int64_t due = INT64_MAX;
     if (!tg_list_empty(&source->finished)) return now_of(source);
     if (!first) return due;
-    due = tg_of(first, struct tg_webapi_job, node)->arrived_ms + source->poll_timeout_ms;
+    due = tg_of(first, struct tg_webapi_job, node)->arrived_ms + source->poll_timeout_ms +
+          tg_pace_ms(&source->pace);
     if (source->session.state != TG_WEBAPI_READY || source->running) return due;
     int64_t begin = source->gather_due_ms;
     if (begin < source->pace_due_ms) begin = source->pace_due_ms;
@@ -281,7 +284,6 @@ void tg_webapi_queue_pump(struct tg_webapi_source *source)
     ask_on(source);
     while (!source->running) {
         uint32_t before = source->waiting_count;
-        speed_up(source);
         tg_webapi_session_rest(session, now_of(source), tg_wall_ms(source->clock));
         if (session->state != TG_WEBAPI_READY || !batch_due(source)) break;
         begin_batch(source);
@@ -296,6 +298,8 @@ void tg_webapi_queue_pump(struct tg_webapi_source *source)
 
 void tg_webapi_queue_down(struct tg_webapi_source *source)
 {
+    if (source->session.fault.end == TG_POLL_BUSY && source->session.state == TG_WEBAPI_WAITING)
+        slow_down(source);
     if (!source->running) return;
     tg_webapi_batch_fail(&source->batch, &source->session.fault);
     end_batch(source);
@@ -308,9 +312,6 @@ void tg_webapi_queue_answer(struct tg_webapi_source *source, const struct tg_web
     if (!source->running || !tg_webapi_batch_answer(&source->batch, answer, &verdict)) return;
     if (verdict.end == TG_POLL_BUSY) {
         slow_down(source);
-        verdict.retry_after_ms = source->pace_ms;
-        for (uint32_t i = 0; i < source->batch.count; i++)
-            source->batch.jobs[i]->verdict.retry_after_ms = source->pace_ms;
         fail_waiting(source, &verdict);
     }
     bool unproved = answer->retcode < 0 && (answer->status == 401 || answer->status == 403);

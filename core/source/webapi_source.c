@@ -14,6 +14,7 @@
 #define AUTH_MS 10000     /* the server's own limit */
 #define RETRY_FIRST_MS 500
 #define RETRY_MAX_MS 30000
+#define PACE_SLOWEST 8 /* intervals */
 #define LONGEST_SLEEP_MS 3600000
 
 static int64_t now_of(const struct tg_webapi_source *source)
@@ -228,7 +229,7 @@ static void webapi_describe(const struct tg_source *base, struct tg_buf *out)
     tg_json_member_i64(out, "requests", (int64_t)session->counters.requests);
     tg_json_member_i64(out, "batches", (int64_t)source->counters.batches);
     tg_json_member_i64(out, "slowed", (int64_t)source->counters.slowed);
-    tg_json_member_i64(out, "pace_ms", source->pace_ms);
+    tg_json_member_i64(out, "pace_ms", tg_pace_ms(&source->pace));
     tg_json_member_i64(out, "waiting", source->waiting_count);
     if (session->zone.known) tg_json_member_i64(out, "utc_offset_s", session->zone.offset_s);
     tg_json_close(out, '}');
@@ -319,6 +320,7 @@ static void set_options(struct tg_webapi_source *source,
     batch->deals_overlap_ms = (int64_t)options->deals_overlap_s * 1000;
     batch->metadata_ms = (int64_t)options->metadata_refresh_s * 1000;
     batch->dormant_ms = (int64_t)options->dormant_refresh_s * 1000;
+    tg_pace_init(&source->pace, options->interval_ms, PACE_SLOWEST * (int64_t)options->interval_ms);
     source->gather_ms = options->gather_ms;
     source->poll_timeout_ms = options->poll_timeout_ms;
 }
@@ -347,11 +349,14 @@ int tg_webapi_source_open(uv_loop_t *loop, const struct tg_clock *clock,
                           struct tg_err *err)
 {
     if (options->urls_count < 1 || options->batch_logins < 1 ||
-        options->batch_logins > TG_WEBAPI_SOURCE_LOGINS || options->timeout_ms < 1)
-        return tg_fail(err, TG_EINVAL, "urls, batch_logins or timeout_ms out of bounds");
+        options->batch_logins > TG_WEBAPI_SOURCE_LOGINS || options->timeout_ms < 1 ||
+        options->interval_ms < 1)
+        return tg_fail(err, TG_EINVAL,
+                       "urls, batch_logins, timeout_ms or interval_ms out of bounds");
     struct tg_webapi_source *source = calloc(1, sizeof *source);
     if (!source) return tg_fail(err, TG_ENOMEM, "out of memory");
-    source->source = (struct tg_source){&webapi_ops, true, webapi_describe};
+    source->source = (struct tg_source){
+        .ops = &webapi_ops, .together = true, .pace = &source->pace, .describe = webapi_describe};
     source->loop = loop;
     source->clock = clock;
     source->swept_ms = now_of(source);

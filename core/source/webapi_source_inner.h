@@ -1,6 +1,7 @@
 /* The inside of the mt5_webapi driver, shared by its source and its queue. */
 #pragma once
 
+#include "source/pace.h"
 #include "source/webapi_batch.h"
 #include "source/webapi_link.h"
 #include "source/webapi_session.h"
@@ -29,8 +30,10 @@ struct tg_webapi_source {
     uint32_t waiting_count, spare_count;
     int64_t gather_ms, poll_timeout_ms;
     int64_t gather_due_ms;
-    int64_t pace_ms, pace_due_ms; /* slowed down: the least time from batch to batch */
-    int64_t unwell_ms;            /* when the server last asked us to slow down, or pace changed */
+    struct tg_pace pace;
+    int64_t pace_due_ms; /* no round begins before this */
+    int64_t round_ms;    /* when the round under way, or the last one, began */
+    bool in_round;       /* a round is under way: batches until nobody waits */
     int64_t swept_ms;
     struct {
         uint64_t batches, slowed;

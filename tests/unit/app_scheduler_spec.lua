@@ -6,9 +6,9 @@ local C = cdef.library("app", { "app/scheduler.h" })
 -- C calls back into Lua here.
 jit.off(true, true)
 
-local OK, FAILED, BUSY, REFUSED, STALE, UNKNOWN = 0, 1, 2, 3, 4, 5
+local OK, FAILED, BUSY, REFUSED, STALE, UNKNOWN, DENIED = 0, 1, 2, 3, 4, 5, 6
 local INTERVAL, GRACE, START = 1000, 30000, 1000000
-local CONNECTING, CONNECTED, RECONNECTING, ERROR = 0, 1, 2, 3
+local CONNECTING, CONNECTED, RECONNECTING, ERROR, AGED = 0, 1, 2, 3, 4
 local ELIMIT
 
 describe("scheduler", function()
@@ -423,6 +423,226 @@ describe("scheduler", function()
     end)
   end)
 
+  describe("a source that wants to be asked less often", function()
+    -- A server that allows one poll each `least` ms and complains of others; what it was asked.
+    local function limited(least)
+      local last = -math.huge
+      return function()
+        local at = now()
+        if at - last < least then return BUSY end
+        last = at
+        return OK
+      end
+    end
+
+    it("leaves its accounts in one state, which is not live, until full speed has held", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(1500)
+      answer, log = limited(4000), {}
+      go(60000)
+      local told = said("a")
+      local states = {}
+      for _, line in ipairs(told) do
+        if not line:find("fresh", 1, true) then states[#states + 1] = line end
+      end
+      assert.equal(1, #states, table.concat(states, "; "))
+      assert.is_truthy(states[1]:find("cached a CODE", 1, true) or states[1]:find("cached a SOURCE_BUSY", 1, true), states[1])
+      assert.equal(AGED, watch.state)
+      answer, log = always(OK), {}
+      local since = now()
+      while watch.state ~= CONNECTED and now() < since + 120000 do
+        go(100)
+      end
+      assert.is_true(now() - since <= 100000, "it took " .. now() - since)
+      local before = #polls
+      go(10000)
+      assert.is_true(#polls - before >= 9)
+      local live = said("live a")
+      assert.equal(1, #live)
+    end)
+
+    it("is back at full speed, and live, within seconds of a single complaint", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(1500)
+      local complained = false
+      answer = function()
+        if complained then return OK end
+        complained = true
+        return BUSY
+      end
+      go(2000)
+      assert.equal(AGED, watch.state)
+      assert.equal("cached", ffi.string(C.tg_watch_status(watch)))
+      go(14000)
+      assert.equal(CONNECTED, watch.state)
+      local before = #polls
+      go(5000)
+      assert.is_true(#polls - before >= 4)
+      assert.equal(0, watch.backoff.failures)
+    end)
+
+    it("delays no account but those that it complains of, when it keeps no pace", function()
+      start()
+      answer = function(id) return id == "slow" and BUSY or OK end
+      view("slow")
+      local watch = view("quick")
+      go(20000)
+      assert.equal(CONNECTED, watch.state)
+      local count = 0
+      for _, poll in ipairs(polls) do
+        if poll.id == "quick" then count = count + 1 end
+      end
+      assert.is_true(count >= 19)
+      assert.is_true(#polls - count <= 6)
+    end)
+
+    it("is down for an account that it never answered for", function()
+      start()
+      answer = always(BUSY)
+      local watch = view("a")
+      go(1000)
+      assert.equal("down", ffi.string(C.tg_watch_status(watch)))
+      answer = always(OK)
+      go(4000)
+      assert.equal("cached", ffi.string(C.tg_watch_status(watch)))
+    end)
+
+    it("sets the beats of its accounts where it keeps a pace, of all alike", function()
+      local pace = ffi.new("struct tg_pace")
+      C.tg_pace_init(pace, INTERVAL, 8000)
+      source.pace = pace
+      start()
+      answer = always(OK)
+      local watch, other = view("a"), view("b")
+      go(1500)
+      C.tg_pace_busy(pace, now())
+      C.tg_pace_busy(pace, now())
+      log, polls = {}, {}
+      go(20000)
+      assert.is_true(#polls <= 2 * 7, #polls)
+      assert.equal(AGED, watch.state)
+      assert.equal(AGED, other.state)
+      assert.equal(1, #said("cached a SOURCE_BUSY"))
+      assert.equal(1, #said("cached b SOURCE_BUSY"))
+      assert.equal(2, #said("cached"))
+      while pace.level > 0 do
+        C.tg_clock_virtual_advance(clock, 10)
+        C.tg_pace_ok(pace, now())
+      end
+      go(15000)
+      assert.equal(CONNECTED, watch.state)
+      assert.equal(1, #said("live a"))
+    end)
+
+    it("is told once, when a poll waits for its turn there", function()
+      local pace = ffi.new("struct tg_pace")
+      C.tg_pace_init(pace, INTERVAL, 8000)
+      source.pace = pace
+      upstream.stale_ms = 3000
+      start()
+      local watch = view("a")
+      go(20)
+      finish("a")
+      go(1500)
+      C.tg_pace_busy(pace, now())
+      log = {}
+      go(8000)
+      assert.equal(AGED, watch.state)
+      assert.equal(1, #log)
+      finish("a")
+      assert.equal(AGED, watch.state)
+      assert.equal(0, #said("live"))
+    end)
+
+    it("may say how long, up to the longest refusal", function()
+      start()
+      view("a")
+      go(10)
+      finish("a", BUSY, function(poll) poll.retry_after_ms = 86400000 end)
+      go(599000)
+      assert.equal(1, #polls)
+      go(2000)
+      assert.equal(2, #polls)
+    end)
+
+    it("does not hold up an account that its route takes elsewhere", function()
+      options.route = callback("int (*)(void *, const char *, struct tg_routing **, struct tg_err *)", function() return 0 end)
+      start()
+      local watch = view("a")
+      go(10)
+      finish("a", BUSY, function(poll) poll.retry_after_ms = 500000 end)
+      assert.is_true(watch.state == AGED)
+    end)
+  end)
+
+  describe("a source whose clock stands still", function()
+    before_each(function() upstream.frozen_ms = 5000 end)
+
+    it("is not live after its bound, is polled on, and is live with the first answer that is newer", function()
+      local time = 1700000000000
+      start()
+      local watch = view("a")
+      local function poll_at(told)
+        while not running.a do go(10) end
+        finish("a", OK, function(poll) poll.records.source_time_ms = told end)
+      end
+      for _ = 1, 3 do
+        time = time + 1000
+        poll_at(time)
+      end
+      assert.equal(CONNECTED, watch.state)
+      log = {}
+      local stopped = now()
+      while watch.state == CONNECTED and now() < stopped + 60000 do
+        poll_at(time)
+      end
+      assert.equal(AGED, watch.state)
+      assert.is_true(now() - stopped <= 6100, "it took " .. now() - stopped)
+      assert.equal(1, #said("cached a SOURCE_STALE -1"))
+      for _ = 1, 5 do poll_at(time) end
+      assert.equal(1, #said("cached"))
+      assert.is_true(tonumber(C.tg_watch_age_ms(watch)) >= 10000)
+      poll_at(time + 12000)
+      assert.equal(CONNECTED, watch.state)
+      assert.equal(0, tonumber(C.tg_watch_age_ms(watch)))
+      assert.equal(1, #said("live a"))
+    end)
+
+    it("is believed when it tells no time", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(20000)
+      assert.equal(CONNECTED, watch.state)
+      assert.is_true(tonumber(C.tg_watch_age_ms(watch)) <= INTERVAL)
+    end)
+  end)
+
+  describe("a source that withholds an account", function()
+    it("is asked each few seconds for it, and it is live at once when it is given", function()
+      start()
+      answer = always(OK)
+      local watch = view("a")
+      go(1500)
+      for _, how in ipairs({ DENIED, UNKNOWN }) do
+        answer, log = always(how), {}
+        go(120000)
+        assert.equal("cached", ffi.string(C.tg_watch_status(watch)))
+        assert.equal(1, #said("cached a CODE"))
+        local before = #polls
+        go(30000)
+        assert.is_true(#polls - before >= 3)
+        answer = always(OK)
+        go(8900)
+        assert.equal(CONNECTED, watch.state)
+      end
+    end)
+  end)
+
   describe("an account the source does not know", function()
     it("is told as unknown, not as down", function()
       start()
@@ -833,7 +1053,7 @@ describe("scheduler", function()
         for i = 0, 2 do
           local sums = C.tg_scheduler_upstream(scheduler, i).counters
           watches, in_flight, unknown = watches + sums.watches, in_flight + sums.in_flight, unknown + sums.unknown
-          for k = 0, 3 do states = states + sums.states[k] end
+          for k = 0, 4 do states = states + sums.states[k] end
         end
         local flying = 0
         for _ in pairs(running) do flying = flying + 1 end

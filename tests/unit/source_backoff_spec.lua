@@ -73,27 +73,28 @@ describe("backoff", function()
     assert.equal(C.TG_BACKOFF_PROBING, backoff.state)
   end)
 
-  it("slows down for a busy source, up to the probe's pace", function()
-    local waits = {}
-    for i = 1, 8 do
-      waits[i] = fail("TG_POLL_BUSY")
+  it("asks soon again for what is withheld, and never more than eight first waits apart", function()
+    for _, wait in ipairs({ 1000, 2000, 4000, 8000, 8000, 8000 }) do
+      up_to_a_tenth_more(wait, fail("TG_POLL_DENIED"))
+      assert.equal(C.TG_BACKOFF_PROBING, backoff.state)
     end
-    assert.same({ 2000, 4000, 8000, 16000, 30000, 30000, 30000, 30000 }, waits)
+    policy.probe_ms = 3000
+    up_to_a_tenth_more(3000, fail("TG_POLL_DENIED"))
   end)
 
   it("waits as long as the source asks, whatever the kind", function()
-    assert.equal(7000, fail("TG_POLL_BUSY", 7000))
+    assert.equal(7000, fail("TG_POLL_STALE", 7000))
     assert.equal(7000, fail("TG_POLL_FAILED", 7000))
     assert.equal(100000, fail("TG_POLL_REFUSED", 100000))
   end)
 
   it("is not hurried by a source that asks for less", function()
-    assert.equal(2000, fail("TG_POLL_BUSY", 10))
+    assert.equal(1000, fail("TG_POLL_FAILED", 10))
     assert.equal(2000, fail("TG_POLL_FAILED", -5))
   end)
 
   it("does not let a source silence an account for longer than the longest refusal", function()
-    assert.equal(900000, fail("TG_POLL_BUSY", 86400000))
+    assert.equal(900000, fail("TG_POLL_FAILED", 86400000))
   end)
 
   it("doubles from one minute to fifteen after refused credentials", function()

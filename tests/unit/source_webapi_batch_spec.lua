@@ -6,7 +6,7 @@ local C = cdef.library("source", { "source/webapi_batch.h", "source/source.h" })
 
 jit.off(true, true)
 
-local OK, FAILED, BUSY, REFUSED, STALE, UNKNOWN = 0, 1, 2, 3, 4, 5
+local OK, FAILED, BUSY, REFUSED, STALE, UNKNOWN, DENIED = 0, 1, 2, 3, 4, 5, 6
 local SINCE = 1572518700000
 
 describe("a Web API batch", function()
@@ -267,7 +267,7 @@ describe("a Web API batch", function()
 
   it("fails as a whole with what the server says of it", function()
     for code, wanted in pairs({ [7] = FAILED, [9] = FAILED, [10] = FAILED, [14] = FAILED, [15] = FAILED, [12] = BUSY, [1018] = BUSY,
-      [8] = REFUSED, [12001] = FAILED }) do
+      [8] = DENIED, [1002] = REFUSED, [12001] = FAILED }) do
       begin({ 1, 2 })
       ask()
       assert.is_true((answer({ position(1, 5) }, code)))

@@ -1,0 +1,140 @@
+-- A source that wants to be asked less often, or that withholds an account: clients are told one state with its reason, what
+-- happens still arrives, and when the source allows it again they are live within a bound.
+local gateway_of = require("support.gateway")
+local loop = require("support.loop")
+local process = require("support.process")
+local rest = require("support.rest")
+local webapi = require("support.webapi")
+
+-- Waits that a probe would end are far away: what recovers does so by itself.
+local FAST = { interval_ms = 200, timeout_ms = 2000, retry_first_ms = 150, retries = 2, probe_ms = 600000 }
+
+local function with(changes)
+  local out = {}
+  for _, from in ipairs({ FAST, changes }) do
+    for key, value in pairs(from) do
+      out[key] = value
+    end
+  end
+  return out
+end
+
+-- What a client is told of the source, in order, until it is told `last`; other events are kept as well.
+local function told_until(client, last, timeout_ms)
+  local deadline, states, events = loop.now() + timeout_ms, {}, {}
+  repeat
+    local object, text = client:next_json(math.max(1, deadline - loop.now()))
+    assert(object, "waited in vain for " .. last .. ", after " .. table.concat(states, " ") .. ": " .. tostring(text))
+    local word = object.type == "status" and object.status or object.type == "error" and object.error_code
+    if word then
+      states[#states + 1] = word
+    else
+      events[#events + 1] = object
+    end
+  until word == last
+  return states, events
+end
+
+local function follow(client, ms)
+  local deadline, states = loop.now() + ms, {}
+  while loop.now() < deadline do
+    local object = client:next_json(math.max(1, deadline - loop.now()))
+    if object and object.type == "status" then states[#states + 1] = object.status end
+  end
+  return states
+end
+
+local function status_of(client)
+  client:send_text('{"type":"ping"}')
+  return assert(client:wait_type("pong", 5000)).status
+end
+
+describe("a Web API server", function()
+  local server, gateway, client
+
+  local function start(transport)
+    server = webapi.start()
+    server:control({ op = "account", login = 5 })
+    gateway = gateway_of.start({
+      source = with({
+        driver = "mt5_webapi", url = (transport == "raw" and "mt5" or "http") .. "://127.0.0.1:" .. server.port,
+        login = "1000", password = "Password1", gather_ms = 5,
+      }),
+    })
+    client = assert(gateway:connect("5"))
+    assert(client:wait_type("snapshot", 8000))
+  end
+
+  after_each(function()
+    if client then client:close() end
+    if gateway then assert.equal(0, gateway:stop()) end
+    if server then assert.equal(0, server:stop()) end
+    server, gateway, client = nil, nil, nil
+    process.stop_all()
+  end)
+
+  for _, case in ipairs({ { "rest", 12 }, { "raw", 1018 } }) do
+    it(("over %s that answers %d makes one state of it, and live is told once"):format(case[1], case[2]), function()
+      start(case[1])
+      server:fault({ kind = "retcode", code = case[2] }, { command = "POSITION_GET_BATCH", count = 3 })
+      assert.same({ "SOURCE_BUSY", "cached" }, (told_until(client, "cached", 8000)))
+      local opened = server:control({ op = "open", login = 5, position = { Symbol = "XAUUSD" } }).ticket
+      local states, events = told_until(client, "live", 30000)
+      assert.same({ "live" }, states)
+      local seen = 0
+      for _, event in ipairs(events) do
+        if event.type == "position_opened" then
+          assert.equal(tonumber(opened), event.position.ticket)
+          seen = seen + 1
+        end
+      end
+      assert.equal(1, seen)
+      assert.equal(0, gateway:health().sources.main.session.pace_ms)
+      assert.equal("live", status_of(client))
+    end)
+  end
+
+  it("that never allows full speed is not called live, and not told as away", function()
+    start("rest")
+    for round = 0, 30 do
+      server:fault({ kind = "retcode", code = 12 }, { command = "POSITION_GET_BATCH", skip = round == 0 and 0 or 1, count = 1 })
+    end
+    assert.same({ "SOURCE_BUSY", "cached" }, (told_until(client, "cached", 8000)))
+    assert.same({}, follow(client, 6000))
+    assert.equal("cached", status_of(client))
+    assert.is_true(gateway:metric('tidegate_source_state{source="main",state="stale"}') == 1)
+    assert.equal(0, gateway:metric('tidegate_source_state{source="main",state="reconnecting"}'))
+  end)
+
+  for _, code in ipairs({ 13, 8 }) do
+    it("that answers " .. code .. " to everything is asked each few seconds, and is live when it does not any more", function()
+      start("rest")
+      server:fault({ kind = "retcode", code = code })
+      told_until(client, "cached", 8000)
+      loop.sleep(2500)
+      assert.equal("cached", status_of(client))
+      server:control({ op = "clear" })
+      local begun = loop.now()
+      assert.same({ "live" }, (told_until(client, "live", 10000)))
+      -- Eight times retry_first_ms, a tenth more, an interval and the poll; and a slow machine.
+      assert.is_true(loop.now() - begun < 6000, "it took " .. loop.now() - begun)
+    end)
+  end
+end)
+
+describe("a REST service that answers 429", function()
+  it("makes one state of it, and live is told once", function()
+    local service = rest.start()
+    local gateway = gateway_of.start({ source = with({ driver = "http", url = service.url }) })
+    local client = assert(gateway:connect("busy-1"))
+    assert(client:wait_type("snapshot", 8000))
+    service:control({ op = "fault", account = "busy-1", fault = { kind = "error", status = 429, code = "TOO_MANY" } })
+    assert.same({ "SOURCE_BUSY", "cached" }, (told_until(client, "cached", 8000)))
+    assert.same({}, follow(client, 1500))
+    service:control({ op = "clear" })
+    assert.same({ "live" }, (told_until(client, "live", 30000)))
+    client:close()
+    assert.equal(0, gateway:stop())
+    service:stop()
+  end)
+end)
