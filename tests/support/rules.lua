@@ -276,6 +276,20 @@ function Engine:advance(ms)
   C.tg_clock_virtual_advance(self.clock, ms)
 end
 
+-- A folder with these files, an engine over it and an account: what most specs of rules begin with. With files they are
+-- loaded; `with` is the engine's.
+function rules.stage(files, with)
+  local folder = rules.folder(files)
+  local engine = rules.engine({ folder.path }, with)
+  if files then assert(engine:load()) end
+  return folder, engine, rules.account("demo-1")
+end
+
+function rules.leave(engine, folder)
+  engine:free()
+  folder:remove()
+end
+
 -- Sends the log to a file while `body` runs; the log's lines.
 function rules.logged(body)
   local path = os.tmpname()

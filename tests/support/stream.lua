@@ -195,6 +195,13 @@ function stream.heap()
   return tonumber(ffi.C.mallinfo2().uordblks)
 end
 
+-- A client of the world that has read its greeting.
+function World:opened(options)
+  local client = self:connect(options)
+  client.read()
+  return client
+end
+
 -- The value of a scalar member in the text of a message, as it is written there.
 function stream.member(text, name)
   return text and text:match('"' .. name .. '":("[^"]*")') or text and text:match('"' .. name .. '":([%w.+-]+)')

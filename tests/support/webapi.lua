@@ -255,4 +255,11 @@ function Server:stop()
   return code
 end
 
+-- The end of a spec: the server (or nil), whatever it left behind, and nothing that it complained of. Gives nil.
+function webapi.finish(server)
+  local code = server and server:stop()
+  process.stop_all()
+  assert(not server or code == 0, "the Web API server ended with " .. tostring(code))
+end
+
 return webapi

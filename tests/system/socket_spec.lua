@@ -1,5 +1,6 @@
 -- The network as it is: resets, half-closed and slow clients, too many of them, and a port that is taken. Against the product's
 -- own connection code with an echo behind it.
+local gateway_of = require("support.gateway")
 local process = require("support.process")
 local wire = require("support.wire")
 local frames = require("support.frames")
@@ -8,13 +9,8 @@ local loop = require("support.loop")
 local BUILD = os.getenv("TIDEGATE_BUILD") or "build/dev"
 
 -- A sanitizer keeps freed memory to catch its use: what a process holds says nothing then.
-local function sanitized()
-  local cache = io.open(BUILD .. "/CMakeCache.txt")
-  local text = cache and cache:read("*a") or ""
-  if cache then cache:close() end
-  return text:find("TIDEGATE_SANITIZE:BOOL=ON", 1, true) ~= nil
-end
-local it_measured = sanitized() and pending or it
+local sanitized = gateway_of.sanitized
+local it_measured = sanitized and pending or it
 
 describe("a server on real sockets", function()
   local server, port
@@ -37,21 +33,14 @@ describe("a server on real sockets", function()
     assert.equal(0, code or 0, why)
   end)
 
-  local function echoes(text)
-    local client = assert(wire.connect({ port = port }))
-    client:send_text(text or "still here")
-    assert.equal(text or "still here", assert(client:next_message()).data)
+  -- It serves: at once, or, with `sooner_or_later`, when the places of those who left are free.
+  local function echoes(sooner_or_later)
+    local client = sooner_or_later and loop.eventually(function() return (wire.connect({ port = port })) end, 2000)
+      or wire.connect({ port = port })
+    assert(client)
+    client:send_text("still here")
+    assert.equal("still here", assert(client:next_message()).data)
     assert.equal(1000, client:close())
-  end
-
-  -- The places of those who left are free, sooner or later.
-  local function has_room()
-    assert(loop.eventually(function()
-      local client = wire.connect({ port = port })
-      if client then client:close() end
-      return client
-    end, 2000))
-    echoes()
   end
 
   -- A number of /proc/<pid>/status, in kB, and the processor time used, in ticks of 10 ms.
@@ -193,7 +182,7 @@ describe("a server on real sockets", function()
     end
     loop.sleep(500)
     assert.is_true(client.conn.sent_bytes < 30 * #message, "it read " .. client.conn.sent_bytes .. " bytes")
-    assert.is_true(sanitized() or status("VmRSS") < 40000)
+    assert.is_true(sanitized or status("VmRSS") < 40000)
     client:resume()
     assert.is_truthy(loop.await(function()
       return client.count == 60
@@ -210,7 +199,7 @@ describe("a server on real sockets", function()
       client:send_bytes(pings)
     end
     loop.sleep(300)
-    assert.is_true(sanitized() or status("VmRSS") < 30000)
+    assert.is_true(sanitized or status("VmRSS") < 30000)
     client:abort(true)
     echoes()
   end)
@@ -236,7 +225,7 @@ describe("a server on real sockets", function()
     assert.equal("5", refusal.headers["retry-after"])
     assert.equal("SERVICE_OVERLOADED", refusal.json.error.code)
     assert.equal(1000, two:close())
-    has_room()
+    echoes(true)
     one:send_text("unharmed")
     assert.equal("unharmed", one:next_message().data)
     one:abort()
@@ -261,7 +250,7 @@ describe("a server on real sockets", function()
     for _, raw in ipairs(crowd) do
       raw:abort()
     end
-    has_room()
+    echoes(true)
   end)
 
   it("neither spins nor stops when descriptors run out", function()
@@ -278,7 +267,7 @@ describe("a server on real sockets", function()
     for _, raw in ipairs(crowd) do
       raw:abort()
     end
-    has_room()
+    echoes(true)
   end)
 
   it_measured("needs less than 1 KB for an idle WebSocket", function()

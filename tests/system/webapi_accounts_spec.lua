@@ -1,6 +1,5 @@
 -- What a spec can make the accounts of the Web API test server do, and what the simulation's accounts do by themselves.
 local loop = require("support.loop")
-local process = require("support.process")
 local webapi = require("support.webapi")
 
 describe("accounts of the Web API test server", function()
@@ -11,13 +10,7 @@ describe("accounts of the Web API test server", function()
     client = server:client(options and "raw" or "raw-aes")
   end
 
-  after_each(function()
-    local code = server and server:stop()
-    local had = server
-    server = nil
-    process.stop_all()
-    if had then assert.equal(0, code) end
-  end)
+  after_each(function() server = webapi.finish(server) end)
 
   local function account(login)
     return client:ask("USER_ACCOUNT_GET", { LOGIN = tostring(login) }).answer

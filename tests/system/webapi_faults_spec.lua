@@ -1,7 +1,6 @@
 -- Every way in which the test server of the MetaTrader 5 Web API can be ill, seen from outside.
 local json = require("dkjson")
 local loop = require("support.loop")
-local process = require("support.process")
 local webapi = require("support.webapi")
 
 local POSITIONS = "POSITION_GET_BATCH"
@@ -20,13 +19,7 @@ describe("a fault of the Web API test server", function()
     })
   end)
 
-  after_each(function()
-    local code = server and server:stop()
-    local had = server
-    server = nil
-    process.stop_all()
-    if had then assert.equal(0, code) end
-  end)
+  after_each(function() server = webapi.finish(server) end)
 
   local function tickets(answer)
     local list = {}

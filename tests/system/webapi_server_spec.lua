@@ -2,7 +2,6 @@
 -- and how strict it is. Its faults are in webapi_faults_spec.lua, its accounts in webapi_accounts_spec.lua.
 local json = require("dkjson")
 local loop = require("support.loop")
-local process = require("support.process")
 local webapi = require("support.webapi")
 
 -- Published vectors: the password "Password1", its challenge and proof, and the 256 random bytes 00 … ff.
@@ -31,13 +30,7 @@ describe("the Web API test server", function()
     return server
   end
 
-  after_each(function()
-    local code = server and server:stop()
-    local had = server
-    server = nil
-    process.stop_all()
-    if had then assert.equal(0, code) end
-  end)
+  after_each(function() server = webapi.finish(server) end)
 
   local function account(login, options)
     local doc = { op = "account", login = login }

@@ -436,7 +436,7 @@ describe("gateway.lua", function()
     for i = 1, 100000 do list[i] = ("%q"):format("account-" .. i) end
     local before = os.clock()
     assert.equal(100000, works("accounts = { always = {" .. table.concat(list, ",\n") .. "} }").accounts.always_count)
-    assert.is_true(os.clock() - before < 3)
+    assert.is_true(os.clock() - before < 20) -- of processor time; what is not linear takes minutes
   end)
 
   it("refuses more than its bound of bytes", function()

@@ -224,14 +224,22 @@ describe("claims", function()
 
     it("cost little however many members they have", function()
       open({ token_bytes = 65536, cache = -1 })
-      local members = {}
-      for i = 1, 5000 do
-        members[i] = ('"%x":0'):format(i)
+      -- The best of a few, in processor time: others may be at work on this machine.
+      local function cost(count)
+        local members, best = {}, math.huge
+        for i = 1, count do
+          members[i] = ('"%x":0'):format(i)
+        end
+        local token = jws.sign('{"alg":"HS256"}', '{"sub":"a","exp":' .. now + 9 .. "," .. table.concat(members, ",") .. "}", gate.secret)
+        for _ = 1, 5 do
+          local started = os.clock()
+          assert.equal("OK", (auth:verify(token)))
+          best = math.min(best, os.clock() - started)
+        end
+        return best
       end
-      local token = jws.sign('{"alg":"HS256"}', '{"sub":"a","exp":' .. now + 9 .. "," .. table.concat(members, ",") .. "}", gate.secret)
-      local started = os.clock()
-      assert.equal("OK", (auth:verify(token)))
-      assert.is_true(os.clock() - started < 0.1)
+      local few, many = cost(1000), cost(5000)
+      assert.is_true(many < few * 12, ("five times as many cost %.1f times as much"):format(many / few)) -- squares: 25 times
     end)
   end)
 end)

@@ -3,15 +3,8 @@ local rules = require("support.rules")
 describe("a declared schema", function()
   local folder, engine
 
-  before_each(function()
-    folder = rules.folder()
-    engine = rules.engine({ folder.path })
-  end)
-
-  after_each(function()
-    engine:free()
-    folder:remove()
-  end)
+  before_each(function() folder, engine = rules.stage() end)
+  after_each(function() rules.leave(engine, folder) end)
 
   local function try(text)
     folder:write("a.lua", text)

@@ -1,23 +1,24 @@
 local ffi = require("ffi")
 local rules = require("support.rules")
 
+local engine, account
+
+local function begin(paths, with)
+  engine = rules.engine(paths or {}, with)
+  assert(engine:load())
+  account = rules.account("demo-1")
+end
+
+local function finish() engine:free() end
+
+local function moment(kind, with)
+  with.kind = kind
+  return engine:run(account:poll({}, { with }))
+end
+
 describe("the default rules", function()
-  local engine, account
-
-  before_each(function()
-    engine = rules.engine({})
-    assert(engine:load())
-    account = rules.account("demo-1")
-  end)
-
-  after_each(function()
-    engine:free()
-  end)
-
-  local function moment(kind, with)
-    with.kind = kind
-    return engine:run(account:poll({}, { with }))
-  end
+  before_each(function() begin() end)
+  after_each(finish)
 
   it("say nothing when nothing changed", function()
     assert.is_false(rules.C.tg_script_wakes(engine.script, account:poll().c))
@@ -177,15 +178,10 @@ describe("the default rules", function()
 end)
 
 describe("the shipped rule sets", function()
-  local account
-
-  before_each(function()
-    account = rules.account("demo-1")
-  end)
+  after_each(finish)
 
   it("warn when an account enters a margin zone and when it leaves it", function()
-    local engine = rules.engine({ "plugins/rules/margin_zones" })
-    assert(engine:load())
+    begin({ "plugins/rules/margin_zones" })
     account:poll({ margin = 100, margin_level = 500 })
     local events = engine:run(account:poll({ margin_level = 140.004, equity = 140.0 }))
     assert.equal('{"before":"safe","equity":140,"level":140,"zone":"warn"}', events[1].payload)
@@ -194,20 +190,16 @@ describe("the shipped rule sets", function()
       engine:run(account:poll({ margin_level = 90 }))[1].payload)
     assert.equal('{"before":"call","equity":140,"level":0,"zone":"flat"}',
       engine:run(account:poll({ margin = 0, margin_level = 0 }))[1].payload)
-    engine:free()
   end)
 
   it("take their thresholds from the settings", function()
-    local engine = rules.engine({ "plugins/rules/margin_zones" }, { settings = '{"margin_zone":{"warn":200}}' })
-    assert(engine:load())
+    begin({ "plugins/rules/margin_zones" }, { settings = '{"margin_zone":{"warn":200}}' })
     account:poll({ margin = 100, margin_level = 500 })
     assert.equal(1, #engine:run(account:poll({ margin_level = 199 })))
-    engine:free()
   end)
 
   it("speak another platform's words", function()
-    local engine = rules.engine({ "plugins/rules/reshaped" })
-    assert(engine:load())
+    begin({ "plugins/rules/reshaped" })
     local envelope = rules.C.tg_script_envelope(engine.script)
     assert.same({ "event", "sequence", "revision", "ts", "data" }, {
       ffi.string(envelope.type), ffi.string(envelope.seq), ffi.string(envelope.rev), ffi.string(envelope.timestamp),
@@ -221,35 +213,18 @@ describe("the shipped rule sets", function()
     assert.equal('{"funds":{"balance":10000.00,"equity":9000.00,"available":10000.00},"currency":"USD"}',
       engine:run(account:poll({ equity = 9000 }))[1].payload)
     assert.truthy((engine:snapshot(account)):find('{"account":{"login":"5001","funds":{"balance":', 1, true))
-    engine:free()
   end)
 
   it("run beside the default set", function()
-    local engine = rules.engine({ "plugins/rules/default", "plugins/rules/margin_zones" })
-    assert(engine:load())
+    begin({ "plugins/rules/default", "plugins/rules/margin_zones" })
     assert.equal("default+margin_zones", ffi.string(engine:status().name))
     assert.equal(10, engine:status().rules)
-    engine:free()
   end)
 end)
 
 describe("the default rules about pending orders", function()
-  local engine, account
-
-  before_each(function()
-    engine = rules.engine({})
-    assert(engine:load())
-    account = rules.account("demo-1")
-  end)
-
-  after_each(function()
-    engine:free()
-  end)
-
-  local function moment(kind, with)
-    with.kind = kind
-    return engine:run(account:poll({}, { with }))
-  end
+  before_each(function() begin() end)
+  after_each(finish)
 
   it("tell a placed order whole", function()
     local events = moment("TG_MOMENT_ORDER_PLACED", { order = rules.order() })

@@ -3,16 +3,8 @@ local rules = require("support.rules")
 describe("delivery", function()
   local folder, engine, account
 
-  before_each(function()
-    folder = rules.folder()
-    engine = rules.engine({ folder.path })
-    account = rules.account("demo-1")
-  end)
-
-  after_each(function()
-    engine:free()
-    folder:remove()
-  end)
+  before_each(function() folder, engine, account = rules.stage() end)
+  after_each(function() rules.leave(engine, folder) end)
 
   local function load(text)
     folder:write("a.lua", text)

@@ -30,16 +30,10 @@ describe("explain", function()
   local function start(with)
     with = with or {}
     with.explain_bytes = with.explain_bytes or 1048576
-    folder = rules.folder({ ["set.lua"] = with.set or set })
-    engine = rules.engine({ folder.path }, with)
-    account = rules.account("demo-1")
-    assert(engine:load())
+    folder, engine, account = rules.stage({ ["set.lua"] = with.set or set }, with)
   end
 
-  after_each(function()
-    engine:free()
-    folder:remove()
-  end)
+  after_each(function() rules.leave(engine, folder) end)
 
   -- The line about a rule in the newest entry.
   local function line(name, with)

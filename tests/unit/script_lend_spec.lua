@@ -3,15 +3,8 @@ local rules = require("support.rules")
 describe("an account that a rule is given", function()
   local folder, engine
 
-  before_each(function()
-    folder = rules.folder()
-    engine = rules.engine({ folder.path })
-  end)
-
-  after_each(function()
-    engine:free()
-    folder:remove()
-  end)
+  before_each(function() folder, engine = rules.stage() end)
+  after_each(function() rules.leave(engine, folder) end)
 
   -- Two polls of an account with another account's between them: what was kept at the first must still be
   -- the first's at the last, whichever way it was kept.

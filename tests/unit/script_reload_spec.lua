@@ -8,17 +8,8 @@ describe("a reload", function()
     return { n = memory.n }
   end }]]
 
-  before_each(function()
-    folder = rules.folder({ ["a.lua"] = counter:format(1, "") })
-    engine = rules.engine({ folder.path })
-    account = rules.account("demo-1")
-    assert(engine:load())
-  end)
-
-  after_each(function()
-    engine:free()
-    folder:remove()
-  end)
+  before_each(function() folder, engine, account = rules.stage({ ["a.lua"] = counter:format(1, "") }) end)
+  after_each(function() rules.leave(engine, folder) end)
 
   local function n()
     local events = engine:run(account:poll({ balance = account.c.now._balance + 1 }))

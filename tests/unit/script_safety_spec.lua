@@ -16,10 +16,7 @@ describe("a hostile rule", function()
     account, other = rules.account("demo-1"), rules.account("demo-2")
   end)
 
-  after_each(function()
-    engine:free()
-    folder:remove()
-  end)
+  after_each(function() rules.leave(engine, folder) end)
 
   local function detect(body)
     folder:write("a.lua", 'local n = 0\nreturn rule "bad" { watch = { "balance" }, detect = '

@@ -18,10 +18,7 @@ describe("a dry run", function()
     assert(engine:load())
   end)
 
-  after_each(function()
-    engine:free()
-    folder:remove()
-  end)
+  after_each(function() rules.leave(engine, folder) end)
 
   local function refused(text, ...)
     local log = rules.logged(function()

@@ -6,19 +6,9 @@ jit.off(true, true)
 describe("channel", function()
   local world
 
-  before_each(function()
-    world = stream.world()
-  end)
+  before_each(function() world = stream.world() end)
 
-  after_each(function()
-    assert.equal(0, (world:finish()))
-  end)
-
-  local function opened(options)
-    local client = world:connect(options)
-    client.read()
-    return client
-  end
+  after_each(function() assert.equal(0, (world:finish())) end)
 
   local function seqs(list)
     local result = {}
@@ -27,7 +17,7 @@ describe("channel", function()
   end
 
   it("composes an event around the payload's own text", function()
-    local client = opened()
+    local client = world:opened()
     world:publish({ type = "position_closed", payload = '{"ticket":9223372036854775807,"close_price":1.08650}' })
     world:publish({ type = "account_update", latest = true, payload = '{"changes":{}}' })
     world:publish({ type = "bare" })
@@ -56,7 +46,7 @@ describe("channel", function()
   it("numbers ordered events by exactly one, whether anybody listens or not", function()
     world:publish({ type = "a" })
     world:publish({ type = "u", latest = true })
-    local client = opened()
+    local client = world:opened()
     for _ = 1, 3 do
       world:publish({ type = "a" })
       world:publish({ type = "u", latest = true })
@@ -72,7 +62,7 @@ describe("channel", function()
 
   it("frames once for all who listen", function()
     local clients = {}
-    for i = 1, 50 do clients[i] = opened() end
+    for i = 1, 50 do clients[i] = world:opened() end
     local before = C.tg_blob_bytes_alive()
     world:publish({ type = "deal", payload = '{"x":"' .. ("y"):rep(1000) .. '"}' })
     assert.is_true(C.tg_blob_bytes_alive() - before < 1200)
@@ -81,7 +71,7 @@ describe("channel", function()
   end)
 
   it("passes over a session that may not have an event, and tells only those who got it", function()
-    local yes, no = opened(), opened()
+    local yes, no = world:opened(), world:opened()
     world:publish({ type = "deal", permits = function(client) return client == yes end })
     world:publish({ type = "deal" })
     assert.equal("1 2", seqs(yes.read()))
@@ -93,12 +83,12 @@ describe("channel", function()
   end)
 
   it("does not ask whether a session may have what it does not want", function()
-    opened({ events = "other" })
+    world:opened({ events = "other" })
     world:publish({ type = "deal", permits = function() error("asked") end })
   end)
 
   it("closes the slow client 4002 and costs the others nothing", function()
-    local slow, quick = opened({ queue_bytes = 1000 }), opened()
+    local slow, quick = world:opened({ queue_bytes = 1000 }), world:opened()
     for i = 1, 20 do
       world:publish({ type = "deal", payload = '{"n":"' .. ("x"):rep(100) .. '"}' })
       assert.equal(tostring(i), seqs(quick.read()))
@@ -113,7 +103,7 @@ describe("channel", function()
   end)
 
   it("gives an event to everybody before a host that is told may publish the next", function()
-    local first, second = opened({ queue_bytes = 500 }), opened()
+    local first, second = world:opened({ queue_bytes = 500 }), world:opened()
     first.on_close = function() world:publish({ type = "client_left" }) end
     world:publish({ type = "deal", payload = '{"x":"' .. ("y"):rep(1000) .. '"}' })
     assert.equal("1 2", seqs(second.read()))
@@ -123,7 +113,7 @@ describe("channel", function()
   it("stands it when hosts free any sessions while they are told", function()
     for victim = 1, 4 do
       local list = {}
-      for i = 1, 4 do list[i] = opened() end
+      for i = 1, 4 do list[i] = world:opened() end
       list[2].on_outgoing = function()
         list[victim].leave()
         list[math.max(victim - 1, 1)].leave()
@@ -140,7 +130,7 @@ describe("channel", function()
   end)
 
   it("stands it when a host connects a client while it is told", function()
-    local client, late = opened(), nil
+    local client, late = world:opened(), nil
     client.on_outgoing = function()
       client.on_outgoing = nil
       late = world:connect()
@@ -155,7 +145,7 @@ describe("channel", function()
   it("changes its epoch and closes everybody 4004 when an event cannot be made", function()
     for _, latest in ipairs({ false, true }) do
       local epoch = ffi.string(C.tg_channel_epoch(world.channel))
-      local one, other = opened(), opened()
+      local one, other = world:opened(), world:opened()
       one.on_close = function() world:publish({ type = "client_left" }) end
       assert.equal(-2, world:publish({ type = "deal", latest = latest, broken = true }))
       assert.equal(4004, one.closes[1].code)

@@ -6,23 +6,13 @@ jit.off(true, true)
 describe("messages from a client", function()
   local world
 
-  before_each(function()
-    world = stream.world()
-  end)
+  before_each(function() world = stream.world() end)
 
-  after_each(function()
-    assert.equal(0, (world:finish()))
-  end)
-
-  local function opened(options)
-    local client = world:connect(options)
-    client.read()
-    return client
-  end
+  after_each(function() assert.equal(0, (world:finish())) end)
 
   describe("ping", function()
     it("is answered with where the account and this connection are", function()
-      local client = opened()
+      local client = world:opened()
       world:publish({ type = "deal" })
       world:publish({ type = "other", permits = function() return false end })
       client.read()
@@ -32,7 +22,7 @@ describe("messages from a client", function()
 
     it("says null for an age that is not known", function()
       world.age_ms = -1
-      local client = opened()
+      local client = world:opened()
       client.say('{"type":"ping"}')
       assert.equal("null", member(client.take(), "age_ms"))
     end)
@@ -40,20 +30,20 @@ describe("messages from a client", function()
     it("echoes any id byte for byte", function()
       for _, id in ipairs({ "1", "-1.50e+02", '"a\\u0041\\"b"', "null", "true", '[1, {"a": "b"}]', '""',
                             '"' .. ("x"):rep(254) .. '"', "18446744073709551617" }) do
-        local client = opened()
+        local client = world:opened()
         client.say('{"id":' .. id .. ' , "type":"ping"}')
         assert.equal('{"type":"pong","id":' .. id .. ',"seq":0,"sent":0,"age_ms":430,"status":"live"}', client.take())
       end
     end)
 
     it("is refused with an id over 256 bytes", function()
-      local client = opened()
+      local client = world:opened()
       client.say('{"type":"ping","id":"' .. ("x"):rep(255) .. '"}')
       assert.equal('"INVALID_MESSAGE"', member(client.take(), "error_code"))
     end)
 
     it("is answered behind everything that was queued before it", function()
-      local client = opened()
+      local client = world:opened()
       world:publish({ type = "a" })
       world:publish({ type = "account_update", latest = true })
       world:publish({ type = "b" })
@@ -65,7 +55,7 @@ describe("messages from a client", function()
 
   describe("snapshot", function()
     it("is answered with a fresh one, whose rev has risen", function()
-      local client = opened()
+      local client = world:opened()
       world:publish({ type = "deal" })
       world.cached, world.age_ms = true, 12999
       client.say('{"type":"snapshot","member":"of a newer client"}')
@@ -78,7 +68,7 @@ describe("messages from a client", function()
     end)
 
     it("says so when there is no state to show any more", function()
-      local client = opened()
+      local client = world:opened()
       world.state = nil
       client.say('{"type":"snapshot"}')
       assert.equal('"SNAPSHOT_UNAVAILABLE"', member(client.take(), "error_code"))
@@ -88,7 +78,7 @@ describe("messages from a client", function()
 
   describe("events", function()
     it("narrows this connection and no other, and widens again", function()
-      local one, other = opened(), opened()
+      local one, other = world:opened(), world:opened()
       one.say('{"type":"events","include":["position_*","deal"]}')
       assert.same({ '{"type":"events","include":["position_*","deal"]}' }, one.read())
       for _, type in ipairs({ "position_opened", "order_placed", "deal", "dealer" }) do
@@ -106,12 +96,12 @@ describe("messages from a client", function()
     end)
 
     it("starts from the query's globs and never widens what a filter holds back", function()
-      local client = opened({ events = "deal,position_*" })
+      local client = world:opened({ events = "deal,position_*" })
       client.say('{"type":"events","include":["*"]}')
       client.read()
       world:publish({ type = "deal", permits = function() return false end })
       assert.same({}, client.read())
-      local narrow = opened({ events = "order_*" })
+      local narrow = world:opened({ events = "order_*" })
       world:publish({ type = "deal" })
       world:publish({ type = "order_placed", latest = true })
       assert.equal("order_placed", types(narrow.read()))
@@ -121,7 +111,7 @@ describe("messages from a client", function()
       local function include(count, len)
         local list = {}
         for i = 1, count do list[i] = '"' .. ("a"):rep(len) .. '"' end
-        local client = opened()
+        local client = world:opened()
         client.say('{"type":"events","include":[' .. table.concat(list, ",") .. "]}")
         return types({ client.take() })
       end
@@ -156,7 +146,7 @@ describe("messages from a client", function()
 
     it("is answered INVALID_MESSAGE, changes nothing, and is no life", function()
       for _, text in ipairs(bad) do
-        local client = opened()
+        local client = world:opened()
         world.on_auth = function() error("a bad message reached the host") end
         client.say(text)
         local list = client.read()
@@ -169,7 +159,7 @@ describe("messages from a client", function()
     end)
 
     it("is never quoted in the answer", function()
-      local client = opened()
+      local client = world:opened()
       client.say('{"type":"secret-token","token":"secret-token"}')
       client.say('{"type":"auth","token":["secret-token"]}')
       client.say('secret-token')
@@ -177,13 +167,13 @@ describe("messages from a client", function()
     end)
 
     it("is any binary message", function()
-      local client = opened()
+      local client = world:opened()
       C.tg_session_message(client.session, false, '{"type":"ping"}', 15)
       assert.equal('"INVALID_MESSAGE"', member(client.take(), "error_code"))
     end)
 
     it("closes 4505 behind the answer to the last one that is allowed", function()
-      local client = opened({ bad_messages = 3 })
+      local client = world:opened({ bad_messages = 3 })
       for _ = 1, 2 do client.say("x") end
       client.say('{"type":"ping"}')
       assert.same({}, client.closes)
@@ -198,7 +188,7 @@ describe("messages from a client", function()
 
   describe("that come too fast", function()
     it("pass in a burst of twice the rate, then are not read and count as bad", function()
-      local client = opened({ messages_per_second = 5, bad_messages = 3 })
+      local client = world:opened({ messages_per_second = 5, bad_messages = 3 })
       for _ = 1, 10 do client.say('{"type":"ping"}') end
       assert.equal(("pong "):rep(9) .. "pong", types(client.read()))
       client.say('{"type":"snapshot"}')
@@ -215,7 +205,7 @@ describe("messages from a client", function()
   end)
 
   it("passes a token with any byte to the host", function()
-    local client = opened()
+    local client = world:opened()
     local seen
     world.on_auth = function(_, token) seen = token end
     client.say('{"type":"auth","token":"a\\u0000b\195\164"}')

@@ -6,21 +6,13 @@ jit.off(true, true)
 describe("session", function()
   local world
 
-  before_each(function()
-    world = stream.world()
-  end)
+  before_each(function() world = stream.world() end)
 
   after_each(function()
     local bytes, timers = world:finish()
     assert.equal(0, bytes)
     assert.equal(0, timers)
   end)
-
-  local function opened(options)
-    local client = world:connect(options)
-    client.read()
-    return client
-  end
 
   describe("that begins", function()
     it("is greeted with everything the protocol promises, in its order", function()
@@ -82,7 +74,7 @@ describe("session", function()
     it("answers a snapshot request that comes too early with the snapshot that was coming anyway", function()
       local state = world.state
       world.state = nil
-      local client = opened()
+      local client = world:opened()
       client.say('{"type":"snapshot"}')
       assert.same({}, client.read())
       world.state = state
@@ -98,7 +90,7 @@ describe("session", function()
 
   describe("heartbeat", function()
     it("closes 4000 after 90 seconds without life, not earlier", function()
-      local client = opened()
+      local client = world:opened()
       world:pass(89900)
       assert.same({}, client.closes)
       world:pass(200)
@@ -107,7 +99,7 @@ describe("session", function()
     end)
 
     it("counts a ping message and a Ping frame as life", function()
-      local client = opened()
+      local client = world:opened()
       world:pass(60000)
       client.say('{"type":"ping"}')
       world:pass(60000)
@@ -119,7 +111,7 @@ describe("session", function()
     end)
 
     it("counts no other message as life", function()
-      local client = opened()
+      local client = world:opened()
       for _ = 1, 9 do
         world:pass(10000)
         client.say('{"type":"snapshot"}')
@@ -132,7 +124,7 @@ describe("session", function()
 
   describe("token", function()
     it("is warned about once and ends the session when it ends", function()
-      local client = opened({ token_ms = 100000, timeout_seconds = 0 })
+      local client = world:opened({ token_ms = 100000, timeout_seconds = 0 })
       world:pass(39900)
       assert.same({}, client.read())
       world:pass(200)
@@ -145,7 +137,7 @@ describe("session", function()
     end)
 
     it("that is short already is warned about at once", function()
-      local client = opened({ token_ms = 29500 })
+      local client = world:opened({ token_ms = 29500 })
       world:pass(100)
       assert.same({ '{"type":"token_expiring","in_seconds":30}' }, client.read())
       world:pass(29500)
@@ -153,21 +145,21 @@ describe("session", function()
     end)
 
     it("that is over already ends the session at the first tick", function()
-      local client = opened({ token_ms = -5 })
+      local client = world:opened({ token_ms = -5 })
       world:pass(100)
       assert.equal(4001, client.closes[1].code)
       assert.same({}, client.read())
     end)
 
     it("ends on the wall clock, a minute late at worst when that is set forward", function()
-      local client = opened({ token_ms = 3600000, timeout_seconds = 0 })
+      local client = world:opened({ token_ms = 3600000, timeout_seconds = 0 })
       world.clock.wall = world.clock.wall + 7200000
       world:pass(60100)
       assert.equal(4001, client.closes[1].code)
     end)
 
     it("does not end early when the wall clock is set back", function()
-      local client = opened({ token_ms = 100000, timeout_seconds = 0 })
+      local client = world:opened({ token_ms = 100000, timeout_seconds = 0 })
       world.clock.wall = world.clock.wall - 50000
       world:pass(149000)
       assert.same({}, client.closes)
@@ -176,7 +168,7 @@ describe("session", function()
     end)
 
     it("is replaced in place, and the new one is warned about afresh", function()
-      local client = opened({ token_ms = 100000, timeout_seconds = 0 })
+      local client = world:opened({ token_ms = 100000, timeout_seconds = 0 })
       world:pass(50000)
       client.read()
       local seen
@@ -196,7 +188,7 @@ describe("session", function()
     end)
 
     it("stays in force when the new one is refused", function()
-      local client = opened({ token_ms = 100000, timeout_seconds = 0 })
+      local client = world:opened({ token_ms = 100000, timeout_seconds = 0 })
       local why = ffi.new("char[32]", "signature")
       world.on_auth = function(_, _, answer) answer.message = why end
       client.say('{"type":"auth","token":"x"}')
@@ -210,7 +202,7 @@ describe("session", function()
 
   describe("ownership", function()
     it("is checked again at its interval and ends the session when it is lost", function()
-      local client = opened({ timeout_seconds = 0 })
+      local client = world:opened({ timeout_seconds = 0 })
       world:pass(299900)
       assert.equal(0, client.rechecks)
       world:pass(200)
@@ -226,7 +218,7 @@ describe("session", function()
 
   describe("that closes", function()
     it("does so once, and then neither takes nor gives anything", function()
-      local client = opened()
+      local client = world:opened()
       C.tg_session_close(client.session, 4003, "draining", false)
       C.tg_session_close(client.session, 4503, "revoked", true)
       client.say('{"type":"ping"}')
@@ -242,7 +234,7 @@ describe("session", function()
     end)
 
     it("leaves no timer running while its connection drains", function()
-      local client = opened()
+      local client = world:opened()
       C.tg_session_close(client.session, 4003, "draining", false)
       assert.equal(0, tonumber(world.wheel.armed))
     end)
@@ -253,7 +245,7 @@ describe("session", function()
         function() world:pass(90100) end,
         function() world:publish({ type = "big", payload = '{"x":"' .. ("y"):rep(2000) .. '"}' }) end,
       }) do
-        local client = opened({ bad_messages = 1, queue_bytes = 1000 })
+        local client = world:opened({ bad_messages = 1, queue_bytes = 1000 })
         client.on_close = function() client.leave() end
         hurt(client)
         assert.equal(1, #client.closes)
@@ -262,7 +254,7 @@ describe("session", function()
     end)
 
     it("announces the gateway's end first", function()
-      local client = opened()
+      local client = world:opened()
       C.tg_session_going_away(client.session, 1234)
       assert.same({ '{"type":"going_away","reconnect_after_ms":1234}' }, client.read())
       assert.same({}, client.closes)
@@ -270,7 +262,7 @@ describe("session", function()
   end)
 
   it("tells its host once for each control message, and sends it as it is", function()
-    local client = opened()
+    local client = world:opened()
     local text = '{"type":"status","status":"down"}'
     C.tg_session_send(client.session, text, #text)
     assert.equal(1, client.outgoing)
