@@ -34,6 +34,7 @@ static const struct tg_config_field sim_fields[] = {
     BOOL("orders", webapi.orders, "true", WEBAPI), \
     INT("gather_ms", webapi.gather_ms, 0, 10000, "20", WEBAPI), \
     INT("poll_timeout_ms", webapi.poll_timeout_ms, 100, 600000, "10000", WEBAPI), \
+    INT("clock_check_seconds", webapi.clock_check_s, 3, 3600, "5", WEBAPI), \
     INT("keepalive_seconds", webapi.keepalive_s, 5, 170, "20", WEBAPI), \
     INT("deals_overlap_seconds", webapi.deals_overlap_s, 0, DAY_S, "10", WEBAPI), \
     INT("metadata_refresh_seconds", webapi.metadata_refresh_s, 60, DAY_S, "3600", WEBAPI), \

@@ -1,6 +1,7 @@
 /* What operators and their monitors read. Everything here is cheap: counters are kept anyway, and
  * what must be summed up is bounded by the number of clients. */
 #include "app/gateway_inner.h"
+#include "app/session_metrics.h"
 #include "app/sources_page.h"
 #include "base/json.h"
 
@@ -269,6 +270,7 @@ void tg_metrics_write(const struct tg_gateway *gateway, struct tg_buf *out)
     }
     write_connections(gateway, out);
     tg_sources_metrics(gateway->scheduler, out);
+    tg_session_metrics(gateway->scheduler, out);
     tg_hooks_metrics(gateway->hooks, out);
     write_rule_metrics(gateway, out);
     tg_recording_metrics(gateway, out);

@@ -1,7 +1,7 @@
 /* An upstream: one source as the scheduler uses it, with its manners and how it fares. */
 #pragma once
 
-#include "app/histogram.h"
+#include "base/histogram.h"
 #include "model/account.h"
 #include "source/backoff.h"
 #include "source/breaker.h"

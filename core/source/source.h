@@ -63,6 +63,7 @@ struct tg_poll {
 
 struct tg_source;
 struct tg_pace;
+struct tg_session_stats;
 
 struct tg_source_ops {
     const char *name;
@@ -76,6 +77,8 @@ struct tg_source {
     const struct tg_source_ops *ops;
     bool together; /* polls that begin at the same moment are served best: they go in batches */
     const struct tg_pace *pace; /* how fast it lets itself be asked; NULL: it keeps no pace */
+    /* How its session fares, for metrics. NULL: it has none. */
+    void (*session)(const struct tg_source *source, struct tg_session_stats *out);
     /* Appends members of a JSON object about how the source fares. NULL: nothing to tell. */
     void (*describe)(const struct tg_source *source, struct tg_buf *out);
 };
@@ -207,6 +210,7 @@ struct tg_webapi_source_options {
     int gather_ms;                /* a batch waits so long for more polls */
     int timeout_ms;               /* for an answer to begin, and between any two of its bytes */
     int poll_timeout_ms;          /* for a whole answer, and for a poll to wait for its batch */
+    int clock_check_s;            /* how often is looked whether the server's clock moves */
     int keepalive_s, deals_overlap_s, metadata_refresh_s, dormant_refresh_s;
     int64_t row_bytes, answer_bytes;
     int refused_first_ms, refused_max_ms;

@@ -185,9 +185,10 @@ static void begin_batch(struct tg_webapi_source *source)
     if (!source->in_round) source->round_ms = now;
     source->in_round = source->waiting_count > 0;
     source->pace_due_ms = source->in_round ? now : source->round_ms + tg_pace_ms(&source->pace);
-    source->counters.batches++;
-    int64_t wall = tg_wall_ms(source->clock) + source->session.zone.skew_ms;
-    if (!tg_webapi_batch_begin(batch, source->picked, count, now, wall)) {
+    tg_webapi_note_batch(source, count);
+    if (!source->session.frozen)
+        source->wall_ms = tg_wall_ms(source->clock) + source->session.zone.skew_ms;
+    if (!tg_webapi_batch_begin(batch, source->picked, count, now, source->wall_ms)) {
         source->running = true;
         return;
     }

@@ -9,6 +9,7 @@ enum tg_webapi_class {
     TG_WEBAPI_SLOW,    /* too frequent, too busy */
     TG_WEBAPI_MOVE,    /* not the main server: the next endpoint */
     TG_WEBAPI_REFUSED, /* credentials, permissions, configuration: no use in asking again soon */
+    TG_WEBAPI_CLASSES,
 };
 
 /* Reads "0 Done", "13 Not found", "13". The number, or -1 when there is none. */

@@ -4,7 +4,7 @@
  *
  * The server must prove itself as we do: one that cannot answer our challenge does not know the
  * password, and nothing it says is believed. */
-#include "source/webapi_session.h"
+#include "source/webapi_session_inner.h"
 
 #include "base/log.h"
 #include "base/text.h"
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOUR_MS 3600000
 #define NEVER INT64_MAX
 
 const char *tg_webapi_state_name(enum tg_webapi_state state)
@@ -127,8 +126,8 @@ void tg_webapi_session_move(struct tg_webapi_session *session, const struct tg_r
     wait_for(session, 0);
 }
 
-static void fail(struct tg_webapi_session *session, enum tg_poll_end end, const char *code,
-                 const char *message)
+void tg_webapi_session_fail(struct tg_webapi_session *session, enum tg_poll_end end,
+                            const char *code, const char *message)
 {
     struct tg_rest_verdict why = {0};
     (void)tg_rest_fail(&why, end, code, "%s", message);
@@ -148,12 +147,12 @@ static int send_request(struct tg_webapi_session *session, const struct tg_webap
     return 0;
 }
 
-/* Sends one of the session's own requests, answered in `state` by `due_ms`. */
-static void send_own(struct tg_webapi_session *session, const struct tg_webapi_request *request,
-                     enum tg_webapi_state state, int64_t due_ms)
+void tg_webapi_session_send(struct tg_webapi_session *session,
+                            const struct tg_webapi_request *request, enum tg_webapi_state state,
+                            int64_t due_ms)
 {
     if (send_request(session, request)) {
-        fail(session, TG_POLL_FAILED, "NO_MEMORY", "out of memory");
+        tg_webapi_session_fail(session, TG_POLL_FAILED, "NO_MEMORY", "out of memory");
         return;
     }
     session->state = state;
@@ -170,7 +169,7 @@ static void begin_auth(struct tg_webapi_session *session)
     tg_webapi_request_add(&request, "login", options->login);
     tg_webapi_request_add(&request, "type", raw ? "MANAGER" : "manager");
     if (raw) tg_webapi_request_add(&request, "crypt_method", options->crypt ? "AES256OFB" : "NONE");
-    send_own(session, &request, TG_WEBAPI_STARTING, session->due_ms);
+    tg_webapi_session_send(session, &request, TG_WEBAPI_STARTING, session->due_ms);
 }
 
 static void answer_auth(struct tg_webapi_session *session, const struct tg_webapi_fields *fields)
@@ -179,30 +178,17 @@ static void answer_auth(struct tg_webapi_session *session, const struct tg_webap
     const char *challenge = tg_webapi_fields_get(fields, "SRV_RAND");
     char proof[TG_WEBAPI_HEX];
     if (!challenge || tg_webapi_proof(proof, &session->options->hash, challenge)) {
-        fail(session, TG_POLL_FAILED, "BAD_DOCUMENT", "the server's challenge cannot be read");
+        tg_webapi_session_fail(session, TG_POLL_FAILED, "BAD_DOCUMENT",
+                               "the server's challenge cannot be read");
         return;
     }
     tg_webapi_challenge(session->challenge);
     tg_webapi_request_add(&request, "srv_rand_answer", proof);
     tg_webapi_request_add(&request, "cli_rand", session->challenge);
-    send_own(session, &request, TG_WEBAPI_ANSWERING, session->due_ms);
+    tg_webapi_session_send(session, &request, TG_WEBAPI_ANSWERING, session->due_ms);
 }
 
-/* ---- the clock ---- */
-
-static void ask_time(struct tg_webapi_session *session, bool server)
-{
-    const struct tg_webapi_request request = {.command = server ? TG_WEBAPI_TIME_SERVER
-                                                                : TG_WEBAPI_TIME_GET};
-    session->server_asked = server;
-    if (server)
-        session->server_s = 0;
-    else
-        session->offset_told = false;
-    send_own(session, &request, TG_WEBAPI_TIMING, session->now_ms + session->options->request_ms);
-}
-
-static void become_ready(struct tg_webapi_session *session)
+void tg_webapi_session_become_ready(struct tg_webapi_session *session)
 {
     session->state = TG_WEBAPI_READY;
     session->due_ms = session->alive_ms + session->options->keepalive_ms;
@@ -216,54 +202,6 @@ static void become_ready(struct tg_webapi_session *session)
     }
     session->ready_told = true;
     session->host.ready(session->host.ctx);
-}
-
-/* The offset from the server's zone, or, when it does not say, from its clock and ours, which
- * differ by whole quarters of an hour and a little. */
-static void take_clock(struct tg_webapi_session *session)
-{
-    const struct tg_webapi_session_options *options = session->options;
-    int64_t server_ms = session->server_s * 1000, apart = server_ms - session->wall_ms;
-    bool server_told = session->server_s > 0;
-    int64_t offset_s = session->zone.offset_s;
-    if (options->offset_fixed) {
-        offset_s = options->offset_s;
-    } else if (session->offset_told) {
-        offset_s = session->offset_s;
-    } else if (server_told) {
-        offset_s = (apart + (apart < 0 ? -450000 : 450000)) / 900000 * 900;
-    } else if (!session->zone.known) {
-        fail(session, TG_POLL_FAILED, "NO_SERVER_TIME",
-             "the server tells neither its zone nor its time: set utc_offset");
-        return;
-    }
-    if (tg_webapi_zone_set(&session->zone, (int32_t)offset_s, session->wall_ms + offset_s * 1000) &&
-        session->zone.count)
-        tg_info("source", "utc_offset_changed", tg_i("utc_offset_s", offset_s));
-    if (server_told) session->zone.skew_ms = apart - offset_s * 1000;
-    session->timed_ms = session->now_ms;
-    session->hour = session->wall_ms / HOUR_MS;
-    become_ready(session);
-}
-
-static void take_time(struct tg_webapi_session *session, const struct tg_webapi_answer *answer)
-{
-    const char *time = tg_webapi_fields_get(answer->fields, "TIME");
-    const char *zone = tg_webapi_fields_get(answer->fields, "TIMEZONE");
-    const char *daylight = tg_webapi_fields_get(answer->fields, "DAYLIGHTSTATE");
-    int64_t minutes;
-    if (session->server_asked) {
-        if (time && !session->server_s)
-            (void)tg_webapi_read_time_text(time, strlen(time), &session->server_s);
-        take_clock(session);
-        return;
-    }
-    if (zone && !session->offset_told && !tg_read_i64(zone, strlen(zone), &minutes) &&
-        minutes >= -14 * 60 && minutes <= 14 * 60) {
-        session->offset_s = (int32_t)minutes * 60 + (daylight && *daylight != '0' ? 3600 : 0);
-        session->offset_told = true;
-    }
-    ask_time(session, true);
 }
 
 /* ---- answers ---- */
@@ -286,7 +224,8 @@ static void take_auth(struct tg_webapi_session *session, const struct tg_webapi_
         return;
     }
     if (answer->retcode != 0) {
-        fail(session, TG_POLL_REFUSED, "NOT_FOUND", "authentication: the server does not know us");
+        tg_webapi_session_fail(session, TG_POLL_REFUSED, "NOT_FOUND",
+                               "authentication: the server does not know us");
         return;
     }
     if (session->state == TG_WEBAPI_STARTING) {
@@ -296,26 +235,33 @@ static void take_auth(struct tg_webapi_session *session, const struct tg_webapi_
     const char *proof = tg_webapi_fields_get(answer->fields, "CLI_RAND_ANSWER");
     const char *rand = tg_webapi_fields_get(answer->fields, "CRYPT_RAND");
     if (!proof || !tg_webapi_proves(&options->hash, session->challenge, proof)) {
-        fail(session, TG_POLL_REFUSED, tg_webapi_retcode_name(1008), tg_webapi_retcode_hint(1008));
+        tg_webapi_session_fail(session, TG_POLL_REFUSED, tg_webapi_retcode_name(1008),
+                               tg_webapi_retcode_hint(1008));
         return;
     }
     if (options->endpoints[session->endpoint].raw && options->crypt &&
         (!rand || tg_webapi_wire_crypt(session->wire, &options->hash, rand))) {
-        fail(session, TG_POLL_FAILED, "BAD_DOCUMENT", "the server gave no key for the encryption");
+        tg_webapi_session_fail(session, TG_POLL_FAILED, "BAD_DOCUMENT",
+                               "the server gave no key for the encryption");
         return;
     }
-    ask_time(session, options->offset_fixed);
+    session->checking = false;
+    tg_webapi_session_ask_time(session, options->offset_fixed);
 }
 
 static void on_answer(void *ctx, const struct tg_webapi_answer *answer)
 {
     struct tg_webapi_session *session = ctx;
+    session->counters
+        .answers[answer->retcode < 0 ? TG_WEBAPI_CLASSES : tg_webapi_classify(answer->retcode)]++;
     switch (session->state) {
     case TG_WEBAPI_STARTING:
     case TG_WEBAPI_ANSWERING: take_auth(session, answer); break;
-    case TG_WEBAPI_TIMING: take_time(session, answer); break;
-    case TG_WEBAPI_PINGING: become_ready(session); break;
+    case TG_WEBAPI_TIMING: tg_webapi_session_take_time(session, answer); break;
+    case TG_WEBAPI_PINGING: tg_webapi_session_become_ready(session); break;
     case TG_WEBAPI_ASKING:
+        tg_histogram_note(&session->counters.round_trip,
+                          (session->now_ms - session->asked_ms) * 1000);
         session->state = TG_WEBAPI_READY;
         session->due_ms = session->alive_ms + session->options->keepalive_ms;
         if (answer->retcode == 0) session->failures = 0;
@@ -351,7 +297,7 @@ void tg_webapi_session_opened(struct tg_webapi_session *session, int64_t now_ms)
     session->wire =
         endpoint->raw ? tg_webapi_raw_new(&wire, &host) : tg_webapi_rest_new(&wire, &host);
     if (!session->wire)
-        fail(session, TG_POLL_FAILED, "NO_MEMORY", "out of memory");
+        tg_webapi_session_fail(session, TG_POLL_FAILED, "NO_MEMORY", "out of memory");
     else
         begin_auth(session);
 }
@@ -378,10 +324,12 @@ void tg_webapi_session_bytes(struct tg_webapi_session *session, const char *byte
     if (session->state == TG_WEBAPI_WAITING || session->state == TG_WEBAPI_OVER) {
         unplug(session);
     } else if (rc) {
-        fail(session, TG_POLL_FAILED, rc == -TG_ELIMIT ? "BODY_TOO_LARGE" : "BAD_DOCUMENT",
-             session->wire->why);
+        tg_webapi_session_fail(session, TG_POLL_FAILED,
+                               rc == -TG_ELIMIT ? "BODY_TOO_LARGE" : "BAD_DOCUMENT",
+                               session->wire->why);
     } else if (session->wire->last && !session->wire->awaiting) {
-        fail(session, TG_POLL_FAILED, "SESSION_CLOSED", "the server ends the connection");
+        tg_webapi_session_fail(session, TG_POLL_FAILED, "SESSION_CLOSED",
+                               "the server ends the connection");
     }
 }
 
@@ -397,8 +345,8 @@ void tg_webapi_session_closed(struct tg_webapi_session *session, const char *cod
     if (session->state == TG_WEBAPI_WAITING || session->state == TG_WEBAPI_OVER)
         unplug(session);
     else
-        fail(session, TG_POLL_FAILED, *code ? code : "CONNECTION_BROKEN",
-             *message ? message : "the server closed the connection");
+        tg_webapi_session_fail(session, TG_POLL_FAILED, *code ? code : "CONNECTION_BROKEN",
+                               *message ? message : "the server closed the connection");
 }
 
 static void connect_now(struct tg_webapi_session *session)
@@ -413,8 +361,8 @@ static void ping(struct tg_webapi_session *session)
     const struct tg_webapi_request request = {.command = TG_WEBAPI_TEST_ACCESS};
     tg_buf_clear(&session->out);
     if (!tg_webapi_wire_ping(session->wire, &session->out)) {
-        send_own(session, &request, TG_WEBAPI_PINGING,
-                 session->now_ms + session->options->request_ms);
+        tg_webapi_session_send(session, &request, TG_WEBAPI_PINGING,
+                               session->now_ms + session->options->request_ms);
         return;
     }
     session->alive_ms = session->now_ms;
@@ -431,13 +379,18 @@ void tg_webapi_session_tick(struct tg_webapi_session *session, int64_t now_ms, i
     case TG_WEBAPI_WAITING: connect_now(session); break;
     case TG_WEBAPI_READY: ping(session); break;
     case TG_WEBAPI_CONNECTING:
-        fail(session, TG_POLL_FAILED, "TIMEOUT", "the connection was not made in time");
+        tg_webapi_session_fail(session, TG_POLL_FAILED, "TIMEOUT",
+                               "the connection was not made in time");
         break;
     case TG_WEBAPI_STARTING:
     case TG_WEBAPI_ANSWERING:
-        fail(session, TG_POLL_FAILED, "TIMEOUT", "the server did not authenticate us in time");
+        tg_webapi_session_fail(session, TG_POLL_FAILED, "TIMEOUT",
+                               "the server did not authenticate us in time");
         break;
-    default: fail(session, TG_POLL_FAILED, "TIMEOUT", "the server did not answer in time"); break;
+    default:
+        tg_webapi_session_fail(session, TG_POLL_FAILED, "TIMEOUT",
+                               "the server did not answer in time");
+        break;
     }
 }
 
@@ -452,17 +405,6 @@ int tg_webapi_session_ask(struct tg_webapi_session *session,
     session->asked_ms = now_ms;
     wait_on(session);
     return 0;
-}
-
-/* Summer time begins and ends at whole hours, so a new hour is a reason to look at the clock. */
-void tg_webapi_session_rest(struct tg_webapi_session *session, int64_t now_ms, int64_t wall_ms)
-{
-    session->now_ms = now_ms;
-    session->wall_ms = wall_ms;
-    if (session->state != TG_WEBAPI_READY) return;
-    bool due = now_ms - session->timed_ms >= session->options->time_ms ||
-               (session->hour != wall_ms / HOUR_MS && wall_ms % HOUR_MS >= 2000);
-    if (due) ask_time(session, session->options->offset_fixed);
 }
 
 void tg_webapi_session_quit(struct tg_webapi_session *session)

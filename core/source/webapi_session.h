@@ -2,8 +2,10 @@
  * and closes connections, and time is an argument. */
 #pragma once
 
+#include "base/histogram.h"
 #include "base/rand.h"
 #include "source/rest_error.h"
+#include "source/webapi_retcode.h"
 #include "source/webapi_row.h"
 #include "source/webapi_wire.h"
 #include "source/webapi_zone.h"
@@ -50,6 +52,7 @@ struct tg_webapi_session_options {
     int64_t retry_first_ms, retry_max_ms;     /* doubles, with half of it drawn either way */
     int64_t refused_first_ms, refused_max_ms; /* doubles */
     int64_t time_ms;                          /* how often the server's clock is read again */
+    int64_t check_ms;                         /* how often is looked whether it moves */
     bool offset_fixed; /* `offset_s` is configured, the server is not asked for it */
     int32_t offset_s;
 };
@@ -89,11 +92,17 @@ struct tg_webapi_session {
     int64_t server_s; /* of the newest TIME_SERVER; 0: not told */
     int32_t offset_s;
     bool offset_told;
+    bool checking;                /* TIMING: it is only looked whether the clock moves */
+    bool frozen;                  /* the server answers, and its clock does not move */
+    int64_t checked_ms;           /* when the clock was last asked for */
+    int64_t clock_s, clock_ms;    /* what it was when it last told, and when that was */
     struct tg_rest_verdict fault; /* why there is no session, while there is none */
     struct tg_rng rng;
     struct tg_buf out;
     struct {
         uint64_t connects, drops, refused, requests, moves;
+        uint64_t answers[TG_WEBAPI_CLASSES + 1]; /* by class of code; the last: without one */
+        struct tg_histogram round_trip;
     } counters;
 };
 

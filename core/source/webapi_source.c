@@ -1,7 +1,6 @@
 /* The driver of the MetaTrader 5 Web API: the session on a loop, and the polls that it serves. What
  * is said and when is decided by the session, the batch and the queue, which know no sockets; here
  * they are tied to a link, a timer and the clock. */
-#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "source/webapi_source_inner.h"
@@ -207,34 +206,6 @@ static void webapi_close(struct tg_source *base)
     uv_close((uv_handle_t *)&source->timer, on_timer_closed);
 }
 
-static void webapi_describe(const struct tg_source *base, struct tg_buf *out)
-{
-    const struct tg_webapi_source *source = tg_of(base, struct tg_webapi_source, source);
-    const struct tg_webapi_session *session = &source->session;
-    tg_json_key(out, "session");
-    tg_json_open(out, '{');
-    tg_json_key(out, "state");
-    tg_json_text(out, tg_webapi_state_name(session->state));
-    tg_json_key(out, "endpoint");
-    tg_json_text(out, source->endpoints[session->endpoint].authority);
-    if (*session->fault.code) {
-        tg_json_key(out, "code");
-        tg_json_text(out, session->fault.code);
-        tg_json_key(out, "message");
-        tg_json_text(out, session->fault.message);
-    }
-    tg_json_member_i64(out, "connects", (int64_t)session->counters.connects);
-    tg_json_member_i64(out, "drops", (int64_t)session->counters.drops);
-    tg_json_member_i64(out, "refused", (int64_t)session->counters.refused);
-    tg_json_member_i64(out, "requests", (int64_t)session->counters.requests);
-    tg_json_member_i64(out, "batches", (int64_t)source->counters.batches);
-    tg_json_member_i64(out, "slowed", (int64_t)source->counters.slowed);
-    tg_json_member_i64(out, "pace_ms", tg_pace_ms(&source->pace));
-    tg_json_member_i64(out, "waiting", source->waiting_count);
-    if (session->zone.known) tg_json_member_i64(out, "utc_offset_s", session->zone.offset_s);
-    tg_json_close(out, '}');
-}
-
 /* ---- opening ---- */
 
 static const struct tg_source_ops webapi_ops = {"mt5_webapi", webapi_poll, webapi_cancel,
@@ -312,6 +283,7 @@ static void set_options(struct tg_webapi_source *source,
     session->retry_max_ms = RETRY_MAX_MS;
     session->refused_first_ms = options->refused_first_ms;
     session->refused_max_ms = options->refused_max_ms;
+    session->check_ms = (int64_t)options->clock_check_s * 1000;
     session->time_ms = (int64_t)options->metadata_refresh_s * 1000;
     batch->groups = source->groups;
     batch->logins = options->batch_logins;
@@ -355,8 +327,11 @@ int tg_webapi_source_open(uv_loop_t *loop, const struct tg_clock *clock,
                        "urls, batch_logins, timeout_ms or interval_ms out of bounds");
     struct tg_webapi_source *source = calloc(1, sizeof *source);
     if (!source) return tg_fail(err, TG_ENOMEM, "out of memory");
-    source->source = (struct tg_source){
-        .ops = &webapi_ops, .together = true, .pace = &source->pace, .describe = webapi_describe};
+    source->source = (struct tg_source){.ops = &webapi_ops,
+                                        .together = true,
+                                        .pace = &source->pace,
+                                        .session = tg_webapi_stats,
+                                        .describe = tg_webapi_describe};
     source->loop = loop;
     source->clock = clock;
     source->swept_ms = now_of(source);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "source/pace.h"
+#include "source/session_stats.h"
 #include "source/webapi_batch.h"
 #include "source/webapi_link.h"
 #include "source/webapi_session.h"
@@ -35,10 +36,17 @@ struct tg_webapi_source {
     int64_t round_ms;    /* when the round under way, or the last one, began */
     bool in_round;       /* a round is under way: batches until nobody waits */
     int64_t swept_ms;
+    int64_t wall_ms; /* our UTC time of the newest state that the server's clock vouches for */
     struct {
-        uint64_t batches, slowed;
+        uint64_t batches, batch_accounts, slowed;
+        uint64_t batch_sizes[TG_SESSION_SIZES];
     } counters;
 };
+
+/* Counts a batch (webapi_stats.c); tells how the session fares. */
+void tg_webapi_note_batch(struct tg_webapi_source *source, uint32_t accounts);
+void tg_webapi_stats(const struct tg_source *base, struct tg_session_stats *out);
+void tg_webapi_describe(const struct tg_source *base, struct tg_buf *out);
 
 /* A job for a poll, in no list. NULL when memory is short. */
 struct tg_webapi_job *tg_webapi_queue_take(struct tg_webapi_source *source, struct tg_poll *poll);

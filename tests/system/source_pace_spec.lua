@@ -138,3 +138,112 @@ describe("a REST service that answers 429", function()
     service:stop()
   end)
 end)
+
+describe("a source that answers the same again and again", function()
+  after_each(function() process.stop_all() end)
+
+  it("is told as stale when its clock stands still, and live when it moves (Web API)", function()
+    local server = webapi.start()
+    server:control({ op = "account", login = 5 })
+    local gateway = gateway_of.start({
+      source = with({
+        driver = "mt5_webapi", url = "http://127.0.0.1:" .. server.port, login = "1000", password = "Password1", clock_check_seconds = 3,
+      }),
+    })
+    local client = assert(gateway:connect("5"))
+    assert(client:wait_type("snapshot", 8000))
+    server:fault({ kind = "stale" })
+    local begun = loop.now()
+    assert.same({ "SOURCE_STALE", "cached" }, (told_until(client, "cached", 30000)))
+    assert.is_true(loop.now() - begun < 20000)
+    assert.equal(1, gateway:metric('tidegate_session_clock_stopped{source="main"}'))
+    assert.same({}, follow(client, 1500))
+    client:send_text('{"type":"ping"}')
+    assert.is_true(assert(client:wait_type("pong", 5000)).age_ms >= 2000)
+    local opened = server:control({ op = "open", login = 5, position = { Symbol = "XAUUSD" } }).ticket
+    server:control({ op = "clear" })
+    local states, events = told_until(client, "live", 20000)
+    assert.same({ "live" }, states)
+    local seen = 0
+    for _, event in ipairs(events) do
+      if event.type == "position_opened" then seen = seen + 1 end
+    end
+    if seen == 0 then seen = assert(client:wait_type("position_opened", 5000)).position.ticket == tonumber(opened) and 1 or 0 end
+    assert.equal(1, seen)
+    client:close()
+    assert.equal(0, gateway:stop())
+    assert.equal(0, server:stop())
+  end)
+
+  it("is told as stale when its time stands still, and live when it moves (REST)", function()
+    local service = rest.start()
+    local gateway = gateway_of.start({ source = with({ driver = "http", url = service.url, max_stale_ms = 2000 }) })
+    local client = assert(gateway:connect("old-1"))
+    assert(client:wait_type("snapshot", 8000))
+    local body = '{"success":true,"account_id":"old-1","timestamp":"%s","%s}'
+    local account = 'data":{"balance":10000.00,"equity":10000.00,"margin":0,"free_margin":10000.00,"currency":"USD"}'
+    local at = os.date("!%Y-%m-%dT%H:%M:%SZ", os.time() + 1)
+    service:control({
+      { op = "fault", account = "old-1", part = "positions", fault = { kind = "raw", body = body:format(at, 'positions":[]') } },
+      { op = "fault", account = "old-1", part = "info", fault = { kind = "raw", body = body:format(at, account) } },
+    })
+    assert.same({ "SOURCE_STALE", "cached" }, (told_until(client, "cached", 20000)))
+    assert.same({}, follow(client, 1000))
+    client:send_text('{"type":"snapshot"}')
+    local snapshot = assert(client:wait_type("snapshot", 5000))
+    assert.is_true(snapshot.cached and snapshot.cache_age_seconds >= 2)
+    service:control({ op = "clear" })
+    assert.same({ "live" }, (told_until(client, "live", 20000)))
+    client:close()
+    assert.equal(0, gateway:stop())
+    service:stop()
+  end)
+end)
+
+describe("the metrics of a Web API session", function()
+  it("tell its server, its logins and losses, what was answered, how long it took and how many accounts at once", function()
+    local server = webapi.start()
+    local always = {}
+    for login = 1, 12 do
+      server:control({ op = "account", login = login })
+      always[login] = tostring(login)
+    end
+    local gateway = gateway_of.start({
+      source = with({ driver = "mt5_webapi", url = "http://127.0.0.1:" .. server.port, login = "1000", password = "Password1" }),
+      accounts = { always = always },
+    })
+    local function metric(name, labels)
+      return gateway:metric(("tidegate_session_%s{source=\"main\"%s}"):format(name, labels and "," .. labels or ""))
+    end
+    local function comes(name, labels, wanted)
+      assert.is_truthy(gateway:eventually(function() return (metric(name, labels) or -1) >= wanted end, 20000), name)
+    end
+    comes("batch_accounts_count", nil, 3)
+    assert.equal(1, metric("ready"))
+    assert.equal(1, metric("endpoint", ('endpoint="127.0.0.1:%d"'):format(server.port)))
+    assert.equal(1, metric("logins_total"))
+    assert.equal(0, metric("lost_total"))
+    assert.equal(0, metric("slow_level"))
+    assert.is_true(metric("batch_accounts_sum") >= 12)
+    assert.is_true(metric("batch_accounts_bucket", 'le="50"') > metric("batch_accounts_bucket", 'le="10"'))
+    assert.is_true(metric("round_trip_seconds_count") >= 9)
+    assert.is_true(metric("requests_total") >= metric("round_trip_seconds_count"))
+    assert.is_true(metric("answers_total", 'class="done"') >= 9)
+    for _, class in ipairs({ "no_data", "retry", "slow", "move", "refused", "none" }) do
+      assert.is_truthy(metric("answers_total", ('class="%s"'):format(class)), class)
+    end
+    server:fault({ kind = "retcode", code = 12 }, { command = "POSITION_GET_BATCH", count = 1 })
+    comes("slowdowns_total", nil, 1)
+    assert.equal(1, metric("answers_total", 'class="slow"'))
+    server:fault({ kind = "drop" }, { command = "POSITION_GET_BATCH", count = 1 })
+    comes("lost_total", nil, 1)
+    comes("logins_total", nil, 2)
+    server:control({ op = "manager", login = 1000, refused = 1011 })
+    server:control({ op = "restart" })
+    comes("refused_total", nil, 1)
+    assert.equal(0, metric("ready"))
+    assert.equal(0, gateway:stop())
+    assert.equal(0, server:stop())
+    process.stop_all()
+  end)
+end)

@@ -43,7 +43,7 @@ describe("a Web API session", function()
     options = ffi.new("struct tg_webapi_session_options", {
       endpoints = endpoints, endpoints_count = #urls, login = "1000", agent = "spec", version = "3470", crypt = false, row_max = 4096,
       answer_max = 100000, request_ms = 2000, answer_ms = 10000, auth_ms = 10000, keepalive_ms = 20000, retry_first_ms = 500, retry_max_ms = 30000,
-      refused_first_ms = 60000, refused_max_ms = 900000, time_ms = 3600000,
+      refused_first_ms = 60000, refused_max_ms = 900000, time_ms = 3600000, check_ms = 3600000,
     })
     for key, value in pairs(changes or {}) do
       options[key] = value
@@ -373,6 +373,58 @@ describe("a Web API session", function()
     assert.equal(7200, session.zone.offset_s)
     assert.equal(1, session.zone.count)
     assert.equal(WALL - 10800000LL, C.tg_webapi_zone_utc(session.zone, WALL))
+  end)
+
+  describe("looks whether the server's clock moves", function()
+    local function server_now() return math.floor(wall / 1000) + 10800 end
+
+    -- Looks again after a while; the clock then shows `server_s`, or goes right but for `ahead` seconds. Whether it was asked.
+    local function look(after_ms, server_s, ahead)
+      now, wall = now + after_ms, wall + after_ms
+      C.tg_webapi_session_rest(session, now, wall)
+      local asked = said()
+      if asked == "" then return false end
+      assert.equal("TIME_SERVER|\r\n", asked)
+      answer("TIME_SERVER|RETCODE=0 Done|TIME=" .. (server_s or server_now() + ahead) .. "|\r\n")
+      assert.equal("ready", state())
+      return true
+    end
+
+    before_each(function()
+      new({ check_ms = 5000 })
+      get_ready()
+    end)
+
+    it("each few seconds, and takes no zone from it", function()
+      assert.is_false(look(4999))
+      assert.is_true(look(1, nil, 5))
+      assert.is_false(session.frozen)
+      assert.equal(10800, session.zone.offset_s)
+      assert.is_true(look(5000, nil, 4))
+      assert.is_false(session.frozen)
+    end)
+
+    it("and says so within two looks after it stopped, until it moves", function()
+      local stopped = server_now() + 3
+      look(5000, stopped)
+      look(5000, stopped)
+      assert.is_true(session.frozen)
+      look(5000, stopped)
+      assert.is_true(session.frozen)
+      look(5000, stopped + 5)
+      assert.is_false(session.frozen)
+    end)
+
+    it("and takes a clock that is set back, or an answer without a time, for no proof", function()
+      look(5000, nil, -7200)
+      assert.is_false(session.frozen)
+      now, wall = now + 5000, wall + 5000
+      C.tg_webapi_session_rest(session, now, wall)
+      assert.equal("TIME_SERVER|\r\n", said())
+      answer("TIME_SERVER|RETCODE=12000 Not implemented|\r\n")
+      assert.equal("ready", state())
+      assert.is_false(session.frozen)
+    end)
   end)
 
   it("says goodbye", function()

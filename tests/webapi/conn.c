@@ -185,23 +185,36 @@ static void deliver(struct mt_conn *conn, struct tg_buf *out, const struct mt_fa
         release(conn);
 }
 
-/* The answer that a stale rule gave to the same question before, or this one from now on. */
-static void keep_stale(struct mt_fault *fault, const struct mt_request *request,
-                       struct mt_answer *answer)
+/* A part of the answer that a stale rule gave to the same question before, or this one from now on.
+ */
+static void keep_part(struct mt_fault *fault, const struct tg_buf *question, const char *part,
+                      struct tg_buf *answer)
 {
     struct tg_buf key = {0};
-    tg_buf_puts(&key, request->command);
-    for (int i = 0; i < request->params_count; i++)
-        tg_buf_printf(&key, "|%s=%s", request->params[i].name, request->params[i].value);
+    tg_buf_printf(&key, "%s|%s", part, question->data);
     char *kept = tg_map_get(&fault->kept, key.data, key.len);
     if (kept) {
-        tg_buf_clear(&answer->json);
-        tg_buf_puts(&answer->json, kept);
-    } else if (answer->json.len) {
-        kept = strdup(answer->json.data);
+        tg_buf_clear(answer);
+        tg_buf_puts(answer, kept);
+    } else if (answer->len) {
+        kept = strdup(answer->data);
         tg_must(kept && !tg_map_put(&fault->kept, key.data, key.len, kept, NULL));
     }
     tg_buf_fini(&key);
+}
+
+static void keep_stale(struct mt_fault *fault, const struct mt_request *request,
+                       struct mt_answer *answer)
+{
+    struct tg_buf question = {0};
+    if (strncmp(request->command, "AUTH_", 5) == 0) return;
+    tg_buf_puts(&question, request->command);
+    for (int i = 0; i < request->params_count; i++)
+        tg_buf_printf(&question, "|%s=%s", request->params[i].name, request->params[i].value);
+    keep_part(fault, &question, "json", &answer->json);
+    keep_part(fault, &question, "raw", &answer->raw);
+    keep_part(fault, &question, "member", &answer->member);
+    tg_buf_fini(&question);
 }
 
 void mt_conn_execute(struct mt_conn *conn, const struct mt_request *request)

@@ -1,6 +1,6 @@
 local ffi = require("ffi")
 local cdef = require("support.cdef")
-local C = cdef.library("app", { "app/histogram.h" })
+local C = cdef.library("base", { "base/histogram.h" })
 
 describe("histogram", function()
   local histogram, out

@@ -1,6 +1,6 @@
 /* Buckets run from 100 µs to 10 s in steps of about 2.5, which is what a gateway that must answer
  * within a second needs to tell apart. */
-#include "app/histogram.h"
+#include "base/histogram.h"
 
 static const int64_t bounds_us[TG_HISTOGRAM_BUCKETS - 1] = {
     100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000, 10000000};
