@@ -38,7 +38,7 @@ end
 local function follow(client, ms)
   local deadline, states = loop.now() + ms, {}
   while loop.now() < deadline do
-    local object = client:next_json(math.max(1, deadline - loop.now()))
+    local object = client:heard(math.max(0, deadline - loop.now()))
     if object and object.type == "status" then states[#states + 1] = object.status end
   end
   return states
