@@ -234,7 +234,7 @@ describe("a server on real sockets", function()
   it("drops a flood beyond that without a word, and recovers", function()
     start({ "--connections", "1" })
     local served = assert(wire.connect({ port = port }))
-    local crowd, told, dropped = {}, 0, 0
+    local crowd, told, dropped, begun = {}, 0, 0, loop.now()
     for i = 1, 200 do
       crowd[i] = assert(wire.raw(port))
     end
@@ -242,8 +242,9 @@ describe("a server on real sockets", function()
       assert.is_true(raw:wait_eof(2000))
       if raw:bytes():find("503", 1, true) then told = told + 1 else dropped = dropped + 1 end
     end
-    assert.equal(128, told)
-    assert.equal(72, dropped)
+    -- Those who were told have 5 s to leave: then others can be told.
+    if loop.now() - begun < 5000 then assert.equal(128, told) else assert.is_true(told >= 128) end
+    assert.equal(200, told + dropped)
     served:send_text("unharmed")
     assert.equal("unharmed", served:next_message().data)
     served:abort()

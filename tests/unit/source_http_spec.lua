@@ -51,8 +51,9 @@ describe("http source", function()
     on_wants:free()
   end)
 
+  -- Turns the loop until something is so, or for `timeout_ms`; without that, for as long as a busy machine may need.
   local function run(until_true, timeout_ms)
-    local deadline = uv.hrtime() / 1e6 + (timeout_ms or 3000)
+    local deadline = uv.hrtime() / 1e6 + (timeout_ms or 20000)
     while not until_true() and uv.hrtime() / 1e6 < deadline do
       libuv.uv_run(loop, ONCE_NOWAIT)
       uv.sleep(1)
@@ -86,7 +87,7 @@ describe("http source", function()
     err = ffi.new("struct tg_err")
     options = ffi.new("struct tg_http_source_options")
     options.url = service.url
-    options.timeout_ms, options.concurrency, options.max_body = 500, 8, 65536
+    options.timeout_ms, options.concurrency, options.max_body = 5000, 8, 65536
     options.queue_ms = 10000
     options.max_stale_ms, options.currency_digits = 10000, 2
     polls, ended, wants = {}, 0, false
@@ -435,7 +436,7 @@ describe("http source", function()
     local function is_late(kind, code, ms)
       assert.equal(FAILED, kind)
       assert.equal("TIMEOUT", code)
-      assert.is_true(ms >= 190 and ms < 500, ms)
+      assert.is_true(ms >= 190 and ms < 3000, ms)
     end
 
     it("is up for a service that hangs", function()
@@ -539,7 +540,7 @@ describe("http source", function()
       for i = 1, 300 do
         poll("acc-" .. i)
       end
-      assert.is_true(run(function() return ended == 300 end, 5000))
+      assert.is_true(run(function() return ended == 300 end))
       for _, probe in pairs(polls) do
         assert.equal(OK, (wait_for(probe)))
       end
@@ -552,13 +553,13 @@ describe("http source", function()
       for i = 1, 64 do
         list[i] = poll("acc-" .. i)
       end
-      assert.is_true(run(function() return ended == 64 end, 5000))
+      assert.is_true(run(function() return ended == 64 end))
       -- Each time, the one that asks for the counts is its own.
       assert.equal(before + 64 + 1, service:stats().connections)
       for _, probe in ipairs(list) do
         again(probe)
       end
-      assert.is_true(run(function() return ended == 128 end, 5000))
+      assert.is_true(run(function() return ended == 128 end))
       for _, probe in ipairs(list) do
         assert.equal(OK, (wait_for(probe)))
       end
@@ -573,12 +574,13 @@ describe("http source", function()
         local later = uv.hrtime() / 1e6 + 80
         run(function() return uv.hrtime() / 1e6 > later end)
         local descriptor = ffi.new("int[2]", libuv.uv_backend_fd(loop), 1) -- struct pollfd, POLLIN
-        assert.equal(0, ffi.C.poll(descriptor, 1, 0), "the loop has something to do again and again")
+        local function idle() return ffi.C.poll(descriptor, 1, 0) == 0 end
+        assert.is_true(run(idle, 2000), "the loop has something to do again and again")
       end
     end)
 
     it("that hang hold up nobody else while there are slots", function()
-      open({ concurrency = 4, timeout_ms = 400 })
+      open({ concurrency = 4, timeout_ms = 1500 })
       fault({ kind = "hang" }, "*", nil, "bad")
       local bad = poll("bad")
       for _ = 1, 5 do
@@ -644,9 +646,9 @@ describe("http source", function()
       local second
       poll("a", function() cancel(second) end)
       second = poll("b", function() error("b has been cancelled") end)
-      fault({ kind = "delay", ms = 30 }, "*", nil, "b")
+      fault({ kind = "delay", ms = 400 }, "*", nil, "b")
       assert.is_true(run(function() return ended == 1 end))
-      run(function() return false end, 80)
+      run(function() return false end, 500)
       assert.equal(1, ended)
     end)
   end)
