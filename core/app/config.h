@@ -55,7 +55,8 @@ struct tg_config_source {
         int fallback_urls_count;
         char *login, *password, *agent, *groups, *utc_offset;
         int version, batch_logins, single_requests, gather_ms, poll_timeout_ms;
-        int keepalive_s, clock_check_s, deals_overlap_s, metadata_refresh_s, dormant_refresh_s;
+        int keepalive_s, clock_check_s, history_s, deals_overlap_s, metadata_refresh_s,
+            dormant_refresh_s;
         int64_t row_bytes, answer_bytes;
         bool crypt, orders;
     } webapi;

@@ -143,9 +143,12 @@ static void check_requests(struct visit *visit)
     }
     if (any && !known)
         FAULT(key(visit, "requests"), "expected a snapshot or the account among them");
-    if ((requests[TG_HTTP_SNAPSHOT].path || requests[TG_HTTP_ORDERS].path) && !visit->source->map)
-        FAULT(key(visit, "map"), "this is required for requests.%s",
-              requests[TG_HTTP_SNAPSHOT].path ? "snapshot" : "orders");
+    static const enum tg_http_part mapped[] = {TG_HTTP_SNAPSHOT, TG_HTTP_ORDERS, TG_HTTP_HISTORY};
+    for (size_t i = 0; i < sizeof mapped / sizeof *mapped && !visit->source->map; i++) {
+        if (!requests[mapped[i]].path) continue;
+        FAULT(key(visit, "map"), "this is required for requests.%s", tg_http_part_names[mapped[i]]);
+        break;
+    }
 }
 
 static void check_http(struct visit *visit)

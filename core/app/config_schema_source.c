@@ -32,6 +32,7 @@ static const struct tg_config_field sim_fields[] = {
     INT("batch_logins", webapi.batch_logins, 1, TG_WEBAPI_SOURCE_LOGINS, "200", WEBAPI), \
     INT("single_requests", webapi.single_requests, 1, 10000, "50", WEBAPI), \
     BOOL("orders", webapi.orders, "true", WEBAPI), \
+    INT("history_seconds", webapi.history_s, 0, 3600, "5", WEBAPI), \
     INT("gather_ms", webapi.gather_ms, 0, 10000, "20", WEBAPI), \
     INT("poll_timeout_ms", webapi.poll_timeout_ms, 100, 600000, "10000", WEBAPI), \
     INT("clock_check_seconds", webapi.clock_check_s, 3, 3600, "5", WEBAPI), \
@@ -84,9 +85,13 @@ static const struct tg_config_field request_fields[] = {
         .name = key, .kind = TG_CONFIG_SECTION, AT(requests[part]), .fields = request_fields \
     }
 static const struct tg_config_field requests_fields[] = {
-    REQUEST("snapshot", TG_HTTP_SNAPSHOT),   REQUEST("account", TG_HTTP_ACCOUNT),
-    REQUEST("positions", TG_HTTP_POSITIONS), REQUEST("orders", TG_HTTP_ORDERS),
-    REQUEST("deals", TG_HTTP_DEALS),         END,
+    REQUEST("snapshot", TG_HTTP_SNAPSHOT),
+    REQUEST("account", TG_HTTP_ACCOUNT),
+    REQUEST("positions", TG_HTTP_POSITIONS),
+    REQUEST("orders", TG_HTTP_ORDERS),
+    REQUEST("deals", TG_HTTP_DEALS),
+    REQUEST("history", TG_HTTP_HISTORY),
+    END,
 };
 #undef REQUEST
 

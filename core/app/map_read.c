@@ -331,9 +331,13 @@ static int read_part(struct walk *walk, enum part part)
     lua_State *lua = walk->lua;
     int top = lua_gettop(lua), rc = 0;
     lua_getfield(lua, 1, parts[part].name);
-    if (!lua_isnil(lua, -1) && walk->answer->document->part == TG_HTTP_DEALS && part < HISTORY) {
+    enum tg_http_part document = walk->answer->document->part;
+    if (!lua_isnil(lua, -1) && document == TG_HTTP_DEALS && part < HISTORY) {
         walk->part = part;
         rc = refuse(walk, NULL, "an answer to deals tells deals and history alone");
+    } else if (!lua_isnil(lua, -1) && document == TG_HTTP_HISTORY && part != HISTORY) {
+        walk->part = part;
+        rc = refuse(walk, NULL, "an answer to history tells history alone");
     } else if (!lua_isnil(lua, -1)) {
         walk->part = part;
         push_names(lua, parts[part].entity);

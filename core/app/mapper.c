@@ -59,8 +59,12 @@ static void begin(enum tg_http_part part, struct tg_records *records)
         records->orders_count = 0;
     }
     if (part == TG_HTTP_DEALS || part == TG_HTTP_SNAPSHOT) {
-        records->deals_known = records->history_known = false;
-        records->deals_count = records->history_count = 0;
+        records->deals_known = false;
+        records->deals_count = 0;
+    }
+    if (part >= TG_HTTP_DEALS || part == TG_HTTP_SNAPSHOT) {
+        records->history_known = false;
+        records->history_count = 0;
     }
 }
 

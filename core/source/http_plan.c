@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-const char *const tg_http_part_names[TG_HTTP_PARTS + 1] = {"snapshot", "positions", "orders",
-                                                           "account",  "deals",     NULL};
+const char *const tg_http_part_names[TG_HTTP_PARTS + 1] = {
+    "snapshot", "positions", "orders", "account", "deals", "history", NULL};
 
 static const struct tg_http_request rest_service[TG_HTTP_PARTS] = {
     [TG_HTTP_POSITIONS] = {.path = "/api/mt5/account/{account_id}/positions"},

@@ -115,7 +115,8 @@ enum tg_http_part {
                         */
     TG_HTTP_ORDERS,
     TG_HTTP_ACCOUNT,
-    TG_HTTP_DEALS, /* only when they are wanted */
+    TG_HTTP_DEALS,   /* only when they are wanted */
+    TG_HTTP_HISTORY, /* orders that have ended: after the deals, likewise */
     TG_HTTP_PARTS,
 };
 extern const char *const tg_http_part_names[TG_HTTP_PARTS + 1]; /* "snapshot", …, NULL */
@@ -206,11 +207,12 @@ struct tg_webapi_source_options {
     int batch_logins;             /* logins of one request */
     int single_requests;          /* requests for one account alone, of one kind, in a batch */
     bool orders;                  /* read pending orders */
-    int interval_ms;              /* how often the owner polls an account */
-    int gather_ms;                /* a batch waits so long for more polls */
-    int timeout_ms;               /* for an answer to begin, and between any two of its bytes */
-    int poll_timeout_ms;          /* for a whole answer, and for a poll to wait for its batch */
-    int clock_check_s;            /* how often is looked whether the server's clock moves */
+    int history_s;   /* how often the ended orders of all accounts are read; 0: only where needed */
+    int interval_ms; /* how often the owner polls an account */
+    int gather_ms;   /* a batch waits so long for more polls */
+    int timeout_ms;  /* for an answer to begin, and between any two of its bytes */
+    int poll_timeout_ms; /* for a whole answer, and for a poll to wait for its batch */
+    int clock_check_s;   /* how often is looked whether the server's clock moves */
     int keepalive_s, deals_overlap_s, metadata_refresh_s, dormant_refresh_s;
     int64_t row_bytes, answer_bytes;
     int refused_first_ms, refused_max_ms;

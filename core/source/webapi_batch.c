@@ -12,7 +12,7 @@
  * Rows go straight to the records of the polls; nothing is applied before the batch is done. A
  * broken row spoils its own account, if it says whose it is, and the whole answer if it does not.
  */
-#include "source/webapi_batch.h"
+#include "source/webapi_batch_inner.h"
 
 #include "base/log.h"
 #include "base/text.h"
@@ -47,19 +47,6 @@ void tg_webapi_batch_fini(struct tg_webapi_batch *batch)
     tg_webapi_rows_fini(&batch->rows);
     free(batch->jobs);
     free(batch->logins);
-}
-
-static bool alive(const struct tg_webapi_job *job)
-{
-    return job->poll && !job->failed;
-}
-
-static void fail_job(struct tg_webapi_job *job, enum tg_poll_end end, const char *code,
-                     const char *why)
-{
-    if (!alive(job)) return;
-    (void)tg_rest_fail(&job->verdict, end, code, "%s", why);
-    job->failed = true;
 }
 
 /* ---- begin and end ---- */
@@ -130,7 +117,7 @@ void tg_webapi_batch_fail(struct tg_webapi_batch *batch, const struct tg_rest_ve
 {
     for (uint32_t i = 0; i < batch->count; i++) {
         struct tg_webapi_job *job = batch->jobs[i];
-        if (!alive(job)) continue;
+        if (!tg_webapi_job_alive(job)) continue;
         job->verdict = *verdict;
         job->failed = true;
     }
@@ -145,15 +132,27 @@ static bool closed(const struct tg_webapi_batch *batch)
     return batch->started_ms < batch->users_after_ms;
 }
 
+/* Whether the order history is asked for of this job, and from when on: all that the owner asks for
+ * where something is to be explained; else, now and then, what came since it was last read, because
+ * an order that was placed and ended between two polls leaves no other trace. */
+static bool plan_history(const struct tg_webapi_batch *batch, struct tg_webapi_job *job)
+{
+    const struct tg_poll *poll = job->poll;
+    int64_t every = batch->options->history_ms, read = job->client->history_ms;
+    bool wants = poll->ops->wants_deals && poll->ops->wants_deals(job->poll);
+    bool due = every && batch->started_wall_ms - read >= every;
+    job->history_since_ms = wants || read < poll->deals_since_ms ? poll->deals_since_ms : read;
+    job->asked_history = wants || due;
+    return job->asked_history;
+}
+
 /* Whether a step that goes by logins is about this job. */
 static bool concerns(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
 {
     const struct tg_poll *poll = job->poll;
-    if (!alive(job)) return false;
+    if (!tg_webapi_job_alive(job)) return false;
     switch (batch->step) {
-    case TG_WEBAPI_HISTORY:
-        job->asked_history = poll->ops->wants_deals && poll->ops->wants_deals(job->poll);
-        return job->asked_history;
+    case TG_WEBAPI_HISTORY: return plan_history(batch, job);
     case TG_WEBAPI_DEALS: return !job->late;
     case TG_WEBAPI_DEALS_LATE: return job->late;
     case TG_WEBAPI_POSITIONS_AGAIN: return job->moving && !poll->records.positions_count;
@@ -168,7 +167,8 @@ static bool asks_all(const struct tg_webapi_batch *batch)
 {
     if (!batch->by_group) return false;
     return batch->step == TG_WEBAPI_POSITIONS || batch->step == TG_WEBAPI_ORDERS ||
-           batch->step == TG_WEBAPI_DEALS || batch->step == TG_WEBAPI_ACCOUNTS;
+           batch->step == TG_WEBAPI_DEALS || batch->step == TG_WEBAPI_ACCOUNTS ||
+           (batch->step == TG_WEBAPI_HISTORY && batch->history_all);
 }
 
 static bool asks_singly(const struct tg_webapi_batch *batch)
@@ -181,7 +181,7 @@ static int64_t needs_from(const struct tg_webapi_batch *batch, const struct tg_w
 {
     if (!job->poll) return INT64_MAX;
     if (batch->step == TG_WEBAPI_HISTORY)
-        return job->asked_history ? job->poll->deals_since_ms : INT64_MAX;
+        return job->asked_history ? job->history_since_ms : INT64_MAX;
     return job->late == (batch->step == TG_WEBAPI_DEALS_LATE) ? job->since_ms : INT64_MAX;
 }
 
@@ -247,7 +247,7 @@ static bool outdated(const struct tg_webapi_batch *batch, const struct tg_webapi
 /* A group that a job's client is in, or a symbol of a position without decimals. */
 static struct tg_webapi_fact *wanted_fact(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
 {
-    if (!alive(job)) return NULL;
+    if (!tg_webapi_job_alive(job)) return NULL;
     if (batch->step == TG_WEBAPI_GROUPS) {
         const char *group = job->client->user_ms ? job->client->user.group : "";
         struct tg_webapi_fact *fact =
@@ -296,8 +296,9 @@ static void plan_missing(struct tg_webapi_batch *batch, struct tg_webapi_job *jo
 {
     const struct tg_webapi_client *client = job->client;
     if (job->poll->records.positions_count) {
-        fail_job(job, TG_POLL_STALE, "PARTIAL_ANSWER",
-                 "the server told positions of the account and left the account itself out");
+        tg_webapi_job_fail(
+            job, TG_POLL_STALE, "PARTIAL_ANSWER",
+            "the server told positions of the account and left the account itself out");
         return;
     }
     job->wants_state =
@@ -313,7 +314,7 @@ static void plan(struct tg_webapi_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
         struct tg_webapi_job *job = batch->jobs[i];
-        if (!alive(job)) continue;
+        if (!tg_webapi_job_alive(job)) continue;
         if (job->has_account) {
             job->wants_user =
                 !fresh(batch, job->client, job->client->user_ms, batch->options->metadata_ms);
@@ -329,10 +330,11 @@ static void plan(struct tg_webapi_batch *batch)
 static void judge_moving(struct tg_webapi_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++)
-        if (alive(batch->jobs[i]) && batch->jobs[i]->moving &&
+        if (tg_webapi_job_alive(batch->jobs[i]) && batch->jobs[i]->moving &&
             !batch->jobs[i]->poll->records.positions_count)
-            fail_job(batch->jobs[i], TG_POLL_STALE, "INCONSISTENT",
-                     "the account has a floating profit and the server tells no positions");
+            tg_webapi_job_fail(
+                batch->jobs[i], TG_POLL_STALE, "INCONSISTENT",
+                "the account has a floating profit and the server tells no positions");
 }
 
 /* Where something is unexplained, deals may have been listed late: then all that the owner asks
@@ -341,12 +343,26 @@ static void look_back(struct tg_webapi_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
         struct tg_webapi_job *job = batch->jobs[i];
-        if (!alive(job) || job->since_ms <= job->poll->deals_since_ms) continue;
+        if (!tg_webapi_job_alive(job) || job->since_ms <= job->poll->deals_since_ms) continue;
         const struct tg_poll_ops *ops = job->poll->ops;
         if (!ops->wants_deals || !ops->wants_deals(job->poll)) continue;
         job->since_ms = job->poll->deals_since_ms;
         job->late = true;
     }
+}
+
+/* Masks instead of logins, when more are to be asked for than one request names: all are told then.
+ */
+static bool wants_all_history(struct tg_webapi_batch *batch)
+{
+    int64_t wanted = 0;
+    if (!batch->by_group) return false;
+    for (uint32_t i = 0; i < batch->count; i++)
+        wanted += tg_webapi_job_alive(batch->jobs[i]) && plan_history(batch, batch->jobs[i]);
+    if (wanted <= batch->options->logins) return false;
+    for (uint32_t i = 0; i < batch->count; i++)
+        batch->jobs[i]->asked_history = tg_webapi_job_alive(batch->jobs[i]);
+    return true;
 }
 
 static void next_step(struct tg_webapi_batch *batch)
@@ -355,119 +371,10 @@ static void next_step(struct tg_webapi_batch *batch)
     if (batch->step == TG_WEBAPI_POSITIONS_AGAIN) judge_moving(batch);
     batch->step++;
     if (batch->step == TG_WEBAPI_ORDERS && !batch->options->orders) batch->step += 2;
+    if (batch->step == TG_WEBAPI_HISTORY) batch->history_all = wants_all_history(batch);
     if (batch->step == TG_WEBAPI_DEALS) look_back(batch);
     batch->cursor = 0;
     batch->singles = 0;
-}
-
-/* ---- how it all ends ---- */
-
-/* The state of an account that the server keeps none of: its record is all there is. */
-static void settle_dormant(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
-{
-    struct tg_webapi_client *client = job->client;
-    const struct tg_webapi_user *user = &client->user;
-    struct tgl_account *account = &job->account.account;
-    if (job->user_gone) {
-        fail_job(job, TG_POLL_UNKNOWN, "NO_SUCH_ACCOUNT", "the server has no such account");
-    } else if (!client->dormant_ms || client->positions > 0) {
-        fail_job(job, TG_POLL_STALE, "MISSING_ACCOUNT",
-                 "the server left the account out of its answer");
-    } else if (!client->user_ms || isnan(user->balance) || isnan(user->credit)) {
-        fail_job(
-            job, TG_POLL_STALE, "MISSING_ACCOUNT",
-            "the server keeps no trade state of the account, and its record could not be read");
-    }
-    if (!alive(job)) return;
-    tg_account_blank(account);
-    (void)snprintf(account->login, sizeof account->login, "%" PRIu64, client->login);
-    account->balance = user->balance;
-    account->credit = user->credit;
-    account->equity = account->margin_free = user->balance + user->credit;
-    account->profit = account->margin = account->margin_level = 0;
-    job->account.fields = TG_ACCOUNT_BIT(login) | TG_ACCOUNT_BIT(balance) | TG_ACCOUNT_BIT(credit) |
-                          TG_ACCOUNT_BIT(equity) | TG_ACCOUNT_BIT(margin_free) |
-                          TG_ACCOUNT_BIT(profit) | TG_ACCOUNT_BIT(margin) |
-                          TG_ACCOUNT_BIT(margin_level);
-    job->has_account = true;
-    (void)batch;
-}
-
-static void take_user(struct tgl_account *account, uint64_t *fields,
-                      const struct tg_webapi_user *user)
-{
-    tg_copy(account->name, sizeof account->name, user->name, strlen(user->name));
-    *fields |= TG_ACCOUNT_BIT(name);
-    if (!(*fields & TG_ACCOUNT_BIT(leverage)) && user->leverage) {
-        account->leverage = user->leverage;
-        *fields |= TG_ACCOUNT_BIT(leverage);
-    }
-    if (user->trade_allowed < 0) return;
-    account->trade_allowed = user->trade_allowed;
-    *fields |= TG_ACCOUNT_BIT(trade_allowed);
-}
-
-static void take_group(struct tgl_account *account, uint64_t *fields,
-                       const struct tg_webapi_group *group)
-{
-    tg_copy(account->currency, sizeof account->currency, group->currency, strlen(group->currency));
-    *fields |= TG_ACCOUNT_BIT(currency);
-    if (*group->company) {
-        tg_copy(account->company, sizeof account->company, group->company, strlen(group->company));
-        *fields |= TG_ACCOUNT_BIT(company);
-    }
-    if (group->margin_mode) {
-        account->margin_mode = group->margin_mode;
-        *fields |= TG_ACCOUNT_BIT(margin_mode);
-    }
-    if ((*fields & TG_ACCOUNT_BIT(currency_digits)) || group->currency_digits < 0) return;
-    account->currency_digits = group->currency_digits;
-    *fields |= TG_ACCOUNT_BIT(currency_digits);
-}
-
-static int32_t digits_of(const struct tg_webapi_batch *batch, const char *symbol, int32_t told)
-{
-    const struct tg_webapi_fact *fact =
-        told < 0 ? tg_map_get(&batch->clients->symbols, symbol, strlen(symbol)) : NULL;
-    if (told >= 0) return told;
-    return fact && fact->digits >= 0 ? fact->digits : 5;
-}
-
-static void settle(struct tg_webapi_batch *batch, struct tg_webapi_job *job)
-{
-    struct tg_webapi_client *client = job->client;
-    if (!alive(job)) return;
-    if (!job->has_account) settle_dormant(batch, job);
-    if (!alive(job)) return;
-    struct tg_records *records = &job->poll->records;
-    uint64_t *fields = &job->account.fields;
-    const struct tg_webapi_fact *group =
-        client->user_ms
-            ? tg_map_get(&batch->clients->groups, client->user.group, strlen(client->user.group))
-            : NULL;
-    if (client->user_ms) take_user(&job->account.account, fields, &client->user);
-    if (group && group->read_ms) take_group(&job->account.account, fields, &group->group);
-    tg_copy(job->account.account.id, sizeof job->account.account.id, job->poll->account_id,
-            strlen(job->poll->account_id));
-    for (uint32_t i = 0; i < records->positions_count; i++)
-        records->positions[i].digits =
-            digits_of(batch, records->positions[i].symbol, records->positions[i].digits);
-    for (uint32_t i = 0; i < records->orders_count; i++)
-        records->orders[i].digits =
-            digits_of(batch, records->orders[i].symbol, records->orders[i].digits);
-    for (uint32_t i = 0; i < records->history_count; i++)
-        records->history[i].digits =
-            digits_of(batch, records->history[i].symbol, records->history[i].digits);
-    records->account = job->account.account;
-    records->account_fields = *fields | TG_ACCOUNT_BIT(id);
-    records->account_known = true;
-    records->source_time_ms = batch->started_wall_ms;
-    records->orders_known = records->orders_known && !job->orders_bad;
-    records->history_known = records->history_known && !job->history_bad;
-    records->deals_known = records->deals_known && !job->deals_bad;
-    client->positions = (int32_t)records->positions_count;
-    client->missed = 0;
-    if (records->deals_known) client->deals_ms = batch->started_wall_ms;
 }
 
 bool tg_webapi_batch_next(struct tg_webapi_batch *batch, struct tg_webapi_request *request)
@@ -480,7 +387,7 @@ bool tg_webapi_batch_next(struct tg_webapi_batch *batch, struct tg_webapi_reques
         next_step(batch);
         if (batch->step < TG_WEBAPI_STEPS) continue;
         for (uint32_t i = 0; i < batch->count; i++)
-            settle(batch, batch->jobs[i]);
+            tg_webapi_batch_settle(batch, batch->jobs[i]);
     }
     return false;
 }

@@ -15,7 +15,8 @@ struct tg_webapi_job {
     struct tg_poll *poll; /* NULL: cancelled */
     struct tg_webapi_client *client;
     int64_t arrived_ms;
-    int64_t since_ms; /* deals from here on are asked for */
+    int64_t since_ms;         /* deals from here on are asked for */
+    int64_t history_since_ms; /* and ended orders, when `asked_history` */
     enum tg_webapi_place place;
     struct tg_webapi_account account;
     struct tg_rest_verdict verdict;
@@ -47,6 +48,7 @@ struct tg_webapi_batch_options {
     int logins;         /* logins of one request, 1 … TG_WEBAPI_SOURCE_LOGINS */
     int single_max;     /* requests for one account or name alone, a step and batch */
     bool orders;        /* read pending orders */
+    int64_t history_ms; /* how often all accounts' ended orders are read; 0: never */
     int64_t deals_overlap_ms;
     int64_t metadata_ms; /* clients' and groups' records are read again after this */
     int64_t dormant_ms;  /* … and those of dormant accounts, whose balance is in them */
@@ -59,7 +61,7 @@ struct tg_webapi_batch {
     struct tg_webapi_rows rows;
     struct tg_webapi_job **jobs;
     uint32_t count, cap;
-    bool by_group, user_singles; /* the server knows no USER_GET_BATCH */
+    bool by_group, history_all, user_singles; /* the last: the server knows no USER_GET_BATCH */
     enum tg_webapi_step step;
     uint32_t cursor;   /* the first job that this step has not asked for */
     uint32_t from, to; /* jobs of the request under way */

@@ -1,6 +1,6 @@
 /* The receiving half of a batch: rows to the records they belong to, answers to what they decide.
  */
-#include "source/webapi_batch.h"
+#include "source/webapi_batch_inner.h"
 
 #include "base/log.h"
 #include "source/webapi_retcode.h"
@@ -9,19 +9,6 @@
 
 #define USERS_REFUSED_MS 10000
 
-static bool alive(const struct tg_webapi_job *job)
-{
-    return job->poll && !job->failed;
-}
-
-static void spoil(struct tg_webapi_job *job, enum tg_poll_end end, const char *code,
-                  const char *why)
-{
-    if (!alive(job)) return;
-    (void)tg_rest_fail(&job->verdict, end, code, "%s", why);
-    job->failed = true;
-}
-
 /* The job that a row of this login is for; NULL when nobody asked. Rows of one account stand
  * together, mostly. */
 static struct tg_webapi_job *job_of(struct tg_webapi_batch *batch, uint64_t login)
@@ -29,7 +16,7 @@ static struct tg_webapi_job *job_of(struct tg_webapi_batch *batch, uint64_t logi
     struct tg_webapi_client *client = batch->last;
     if (!client || client->login != login) client = tg_webapi_clients_find(batch->clients, login);
     batch->last = client;
-    return client && client->job && alive(client->job) ? client->job : NULL;
+    return client && client->job && tg_webapi_job_alive(client->job) ? client->job : NULL;
 }
 
 /* A row that could not be read: whose was it, and does it matter to them? */
@@ -46,7 +33,7 @@ static void bad_row(struct tg_webapi_batch *batch, uint64_t login, int rc, bool 
     if (flag)
         *flag = true;
     else
-        spoil(job, TG_POLL_FAILED, "BAD_ROW", why);
+        tg_webapi_job_fail(job, TG_POLL_FAILED, "BAD_ROW", why);
 }
 
 static void position_row(struct tg_webapi_batch *batch, const char *json, size_t len)
@@ -141,8 +128,9 @@ static void state_row(struct tg_webapi_batch *batch)
     struct tg_webapi_job *job = batch->jobs[batch->to - 1];
     job->client->dormant_ms = 0;
     if (batch->by_group) job->client->by_login = true;
-    spoil(job, TG_POLL_STALE, "PARTIAL_ANSWER",
-          "the server left the account out of a list, and has it when asked for it alone");
+    tg_webapi_job_fail(
+        job, TG_POLL_STALE, "PARTIAL_ANSWER",
+        "the server left the account out of a list, and has it when asked for it alone");
 }
 
 static void fact_row(struct tg_webapi_batch *batch, const char *json, size_t len)
@@ -228,7 +216,7 @@ static void take_absence(struct tg_webapi_batch *batch, const struct tg_webapi_a
     struct tg_webapi_job *job = batch->jobs[batch->to - 1];
     struct tg_webapi_client *client = job->client;
     bool absent = tg_webapi_classify(answer->retcode) == TG_WEBAPI_NO_DATA;
-    if (!alive(job) || !absent) return;
+    if (!tg_webapi_job_alive(job) || !absent) return;
     if (batch->step == TG_WEBAPI_USERS_SINGLE) {
         job->user_gone = answer->retcode == 13;
         return;

@@ -16,6 +16,7 @@ struct tg_webapi_client {
                          */
     int64_t seen_ms;    /* when it was last polled */
     int64_t deals_ms;   /* UTC of the newest poll whose deals were known; 0: none */
+    int64_t history_ms; /* the same of those whose order history was */
     int32_t positions;  /* of the newest good poll; -1: none yet */
     int32_t missed;     /* polls in a row that missed it though it had positions */
     bool by_login;      /* no group mask finds it */

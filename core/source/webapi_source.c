@@ -289,6 +289,7 @@ static void set_options(struct tg_webapi_source *source,
     batch->logins = options->batch_logins;
     batch->single_max = options->single_requests;
     batch->orders = options->orders;
+    batch->history_ms = (int64_t)options->history_s * 1000;
     batch->deals_overlap_ms = (int64_t)options->deals_overlap_s * 1000;
     batch->metadata_ms = (int64_t)options->metadata_refresh_s * 1000;
     batch->dormant_ms = (int64_t)options->dormant_refresh_s * 1000;

@@ -1,5 +1,5 @@
 -- Services that hand on what the MetaTrader5 Python package gives, under its own names: account_info(),
--- positions_get(), orders_get() and history_deals_get() as JSON.
+-- positions_get(), orders_get(), history_deals_get() and history_orders_get() as JSON.
 --
 --   source = { url = "http://bridge:8000", mapping = "metatrader5_python", utc_offset_seconds = 10800 }
 --
@@ -12,6 +12,7 @@ python.requests = {
   orders = { path = "/orders" },
   account = { path = "/account" },
   deals = { path = "/history/deals?from={since}&to={until}" },
+  history = { path = "/history/orders?from={since}&to={until}" },
 }
 
 -- Milliseconds where the package gives them, seconds where it does not; 0 is no time.
@@ -73,7 +74,7 @@ function python.rows(rows, convert)
   return out
 end
 
-local kinds = { positions = python.position, orders = python.order, deals = python.deal }
+local kinds = { positions = python.position, orders = python.order, deals = python.deal, history = python.order }
 
 -- A list may stand alone, or in the document under its name; an account likewise.
 function python.map(name, document)

@@ -6,7 +6,7 @@ local C = cdef.library("app", {
 })
 
 local FAILED, BUSY, STALE, UNKNOWN = 1, 2, 4, 5
-local PART = { snapshot = 0, positions = 1, orders = 2, account = 3, deals = 4 }
+local PART = { snapshot = 0, positions = 1, orders = 2, account = 3, deals = 4, history = 5 }
 
 local function names_of(entity, field)
   local names, list, i = {}, C.tg_field_find(entity, field).names, 0
@@ -261,6 +261,13 @@ describe("map", function()
   it("may tell the deals' document nothing but deals", function()
     with("return { positions = {}, deals = {} }")
     assert.is_truthy(select(3, feed("deals", "[]")):find("positions: an answer to deals tells deals and history alone", 1, true))
+  end)
+
+  it("may tell the ended orders' document nothing but them", function()
+    with("return { history = {}, deals = {} }")
+    assert.is_truthy(select(3, feed("history", "[]")):find("deals: an answer to history tells history alone", 1, true))
+    with("return { history = {} }")
+    good("history", "[]")
   end)
 
   describe("shipped", function()

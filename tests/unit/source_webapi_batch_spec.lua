@@ -170,6 +170,46 @@ describe("a Web API batch", function()
       polls[1].records.orders_count })
   end)
 
+  it("reads the ended orders of all accounts now and then, since it last did, whatever happens to them", function()
+    options.orders, options.history_ms = true, 5000
+    local started = 1572518788000
+    -- Lives a round at a time of the wall clock; its request for the history, or nil.
+    local function round(at, logins)
+      begin(logins or { 1, 2 }, { [1] = at - 60000, [2] = at - 60000, [3] = at - 60000, [4] = at - 60000 })
+      batch.started_wall_ms = at
+      local history
+      while true do
+        local request = ask()
+        if not request then return history end
+        local name = request:match("^%S+")
+        if name == "HISTORY_GET_BATCH" then history = request end
+        if name == "USER_ACCOUNT_GET_BATCH" then
+          answer({ account(1), account(2), account(3), account(4) })
+        elseif name == "GROUP_GET" then
+          answer(nil, 13)
+        else
+          answer({})
+        end
+      end
+    end
+    local function from(request) return tonumber(request:match("from=(%d+)")) - 7200 end
+    assert.equal((started - 60000) / 1000 - 5, from(round(started)))
+    assert.is_nil(round(started + 4999))
+    local second = round(started + 5000)
+    assert.truthy(second:find(" 1,2", 1, true))
+    assert.equal(started / 1000 - 5, from(second)) -- not a minute, but since it was read, and the overlap
+    assert.is_true(polls[1].records.history_known)
+    assert.is_nil(round(started + 6000))
+    -- A cursor older than what the owner asks for is no reason to ask for more.
+    assert.equal((started + 200000 - 60000) / 1000 - 5, from(round(started + 200000)))
+    options.history_ms = 0
+    assert.is_nil(round(started + 900000))
+    -- Masks, when there are more than a request names.
+    options.history_ms, options.groups = 5000, "real\\*"
+    assert.truthy(round(started + 1000000, { 1, 2, 3, 4 }):find("group=real\\*", 1, true))
+    assert.is_true(polls[4].records.history_known)
+  end)
+
   it("parts what exceeds a request, and takes masks instead when there are any", function()
     begin({ 1, 2, 3, 4 })
     assert.equal("POSITION_GET_BATCH 1,2,3", ask())
