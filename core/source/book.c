@@ -114,7 +114,10 @@ static void enter(struct tg_book *book, struct tg_booking *deal)
 {
     deal->order = deal->order ? deal->order : ++book->next_id;
     deal->ticket = ++book->next_id;
-    book->balance += deal->profit + deal->swap + deal->commission;
+    if (deal->action == TG_ACTION_CREDIT)
+        book->credit += deal->profit;
+    else
+        book->balance += deal->profit + deal->swap + deal->commission;
     if (book->deals_count == book->deals_cap) {
         int64_t horizon = deal->time - (int64_t)TG_MARKET_HISTORY * TG_MARKET_STEP_MS;
         while (book->deals_count && book->deals[book->deals_first].time < horizon)
@@ -151,8 +154,9 @@ static struct tg_booking deal_of(const struct tg_book *book, const struct tg_hol
                                  int64_t step, int entry, int reason)
 {
     bool sells = h->sell == (entry == TG_ENTRY_IN);
+    tg_must(h->id);
     return (struct tg_booking){
-        .position_id = h->ticket,
+        .position_id = h->id,
         .time = tg_market_time(book->market, step),
         .time_open = h->time_open,
         .magic = h->magic,
@@ -182,7 +186,7 @@ struct tg_holding *tg_book_open(struct tg_book *book, int64_t step,
     if (book->count == TG_BOOK_HOLDINGS || !affordable(book, step, margin)) return NULL;
     struct tg_holding *h = &book->holdings[book->count++];
     *h = (struct tg_holding){
-        .ticket = ++book->next_id,
+        .ticket = order->ticket ? 0 : ++book->next_id,
         .time_open = tg_market_time(book->market, step),
         .time_update = tg_market_time(book->market, step),
         .magic = order->magic,
@@ -197,6 +201,8 @@ struct tg_holding *tg_book_open(struct tg_book *book, int64_t step,
         .reason = (uint8_t)order->reason,
         .sell = order->sell,
     };
+    if (order->ticket) h->ticket = order->ticket;
+    h->id = h->ticket;
     struct tg_booking deal = deal_of(book, h, step, TG_ENTRY_IN, order->reason);
     deal.order = h->ticket;
     deal.price = price;
@@ -206,7 +212,8 @@ struct tg_holding *tg_book_open(struct tg_book *book, int64_t step,
     return h;
 }
 
-bool tg_book_add(struct tg_book *book, int64_t step, int index, int32_t volume, int reason)
+bool tg_book_add(struct tg_book *book, int64_t step, int index, int32_t volume, int reason,
+                 uint64_t order)
 {
     tg_must(index >= 0 && index < book->count && volume > 0);
     struct tg_holding *h = &book->holdings[index];
@@ -214,6 +221,7 @@ bool tg_book_add(struct tg_book *book, int64_t step, int index, int32_t volume, 
     int64_t margin = tg_book_margin(book, h->symbol, volume, price, step);
     if (!affordable(book, step, margin)) return false;
     struct tg_booking deal = deal_of(book, h, step, TG_ENTRY_IN, reason);
+    deal.order = order;
     deal.price = price;
     deal.volume = volume;
     deal.commission = commission(book, volume);
@@ -225,6 +233,20 @@ bool tg_book_add(struct tg_book *book, int64_t step, int index, int32_t volume, 
     h->commission += deal.commission;
     h->time_update = deal.time;
     return true;
+}
+
+/* Takes what a deal closed out of a position; the last of it takes the position away. */
+static void shrink(struct tg_book *book, int index, const struct tg_booking *deal)
+{
+    struct tg_holding *h = &book->holdings[index];
+    if (deal->volume == h->volume) {
+        memmove(h, h + 1, (size_t)(--book->count - index) * sizeof *h);
+        return;
+    }
+    h->margin -= share(h->margin, deal->volume, h->volume);
+    h->swap -= deal->swap;
+    h->volume -= deal->volume;
+    h->time_update = deal->time;
 }
 
 void tg_book_close(struct tg_book *book, int64_t step, int index, int32_t volume, int32_t price,
@@ -240,23 +262,70 @@ void tg_book_close(struct tg_book *book, int64_t step, int index, int32_t volume
     deal.swap = share(h->swap, volume, h->volume);
     deal.commission = commission(book, volume);
     enter(book, &deal);
-    if (volume == h->volume) {
-        memmove(h, h + 1, (size_t)(--book->count - index) * sizeof *h);
-        return;
-    }
-    h->margin -= share(h->margin, volume, h->volume);
-    h->swap -= deal.swap;
-    h->volume -= volume;
-    h->time_update = deal.time;
+    shrink(book, index, &deal);
 }
 
-void tg_book_transfer(struct tg_book *book, int64_t step, int64_t amount)
+bool tg_book_reverse(struct tg_book *book, int64_t step, int index, int32_t volume, int reason)
+{
+    tg_must(book->netting && index >= 0 && index < book->count && volume > 0);
+    struct tg_holding *h = &book->holdings[index];
+    int32_t price = entry_price(book, h->symbol, !h->sell, step);
+    int64_t margin = tg_book_margin(book, h->symbol, volume, price, step);
+    if (!affordable(book, step, margin)) return false;
+    struct tg_booking deal = deal_of(book, h, step, TG_ENTRY_INOUT, reason);
+    deal.order = ++book->next_id;
+    deal.price = price;
+    deal.volume = h->volume + volume;
+    deal.volume_closed = h->volume;
+    deal.profit = profit_of(book, h, h->volume, price, step);
+    deal.swap = h->swap;
+    deal.commission = commission(book, deal.volume);
+    enter(book, &deal);
+    h->ticket = deal.order;
+    h->time_open = h->time_update = deal.time;
+    h->swap = 0;
+    h->commission = commission(book, volume);
+    h->margin = margin;
+    h->close_step = INT64_MAX;
+    h->price_open = price;
+    h->sl = h->tp = 0;
+    h->volume = volume;
+    h->sell = !h->sell;
+    return true;
+}
+
+void tg_book_close_by(struct tg_book *book, int64_t step, int index, int other)
+{
+    tg_must(index >= 0 && other >= 0 && index < book->count && other < book->count);
+    struct tg_holding *a = &book->holdings[index], *b = &book->holdings[other];
+    tg_must(a->symbol == b->symbol && a->sell != b->sell);
+    struct tg_booking one = deal_of(book, a, step, TG_ENTRY_OUT_BY, TG_REASON_MANUAL),
+                      two = deal_of(book, b, step, TG_ENTRY_OUT_BY, TG_REASON_MANUAL);
+    one.order = two.order = ++book->next_id;
+    one.volume = two.volume = a->volume < b->volume ? a->volume : b->volume;
+    one.price = b->price_open;
+    two.price = a->price_open;
+    one.profit = profit_of(book, a, one.volume, one.price, step);
+    one.swap = share(a->swap, one.volume, a->volume);
+    two.swap = share(b->swap, two.volume, b->volume);
+    enter(book, &one);
+    enter(book, &two);
+    shrink(book, index > other ? index : other, index > other ? &one : &two);
+    shrink(book, index > other ? other : index, index > other ? &two : &one);
+}
+
+void tg_book_operate(struct tg_book *book, int64_t step, int action, int64_t amount)
 {
     struct tg_booking deal = {
         .time = tg_market_time(book->market, step),
         .profit = amount,
-        .action = TG_ACTION_BALANCE,
+        .action = (uint8_t)action,
         .reason = TG_REASON_MANUAL,
     };
     enter(book, &deal);
+}
+
+void tg_book_transfer(struct tg_book *book, int64_t step, int64_t amount)
+{
+    tg_book_operate(book, step, TG_ACTION_BALANCE, amount);
 }

@@ -9,11 +9,14 @@
 
 #define TG_BOOK_HOLDINGS 8
 #define TG_BOOK_DEALS 1024
+#define TG_BOOK_PENDINGS 4
+#define TG_BOOK_ENDED 16
 
 /* An open position. Money is in the currency's smallest unit, prices in points, volume in
  * hundredths of a lot. */
 struct tg_holding {
-    uint64_t ticket; /* also its identifier */
+    uint64_t ticket; /* of the order that made it what it is; a rollover or reversal changes it */
+    uint64_t id;     /* its identifier: the ticket it was opened with */
     int64_t time_open, time_update;
     int64_t magic;
     int64_t swap, commission, margin;
@@ -24,6 +27,18 @@ struct tg_holding {
     bool sell;
 };
 
+/* A pending order, in the same units. */
+struct tg_pending {
+    uint64_t ticket, position_id; /* of the position that its fills made; 0: none yet */
+    int64_t time_setup, time_done;
+    int64_t magic;
+    int64_t expire_step; /* INT64_MAX: good till cancelled */
+    int64_t expire_time; /* the same in UTC milliseconds; 0 */
+    int32_t price, sl, tp;
+    int32_t volume, left;
+    uint8_t symbol, type, state, reason; /* enum tg_order_type, tg_order_state, tg_reason */
+};
+
 /* A deal, in the same units. */
 struct tg_booking {
     uint64_t ticket, order, position_id;
@@ -31,7 +46,7 @@ struct tg_booking {
     int64_t magic;
     int64_t profit, swap, commission;
     int32_t price, price_position, sl, tp;
-    int32_t volume;
+    int32_t volume, volume_closed; /* the second of a reversal alone */
     uint8_t symbol, action, entry, reason;
 };
 
@@ -48,6 +63,11 @@ struct tg_book {
     int count;
     struct tg_booking *deals; /* a ring */
     uint32_t deals_cap, deals_first, deals_count;
+    struct tg_pending pendings[TG_BOOK_PENDINGS];
+    int pendings_count;
+    struct tg_pending ended[TG_BOOK_ENDED]; /* orders that are no more: a ring */
+    uint32_t ended_first, ended_count;
+    int64_t ended_lost_ms; /* when the newest of them ended that is no longer held; 0: all are */
     int64_t deals_lost_ms; /* time of the newest deal that is no longer held; 0 = all are */
 };
 
@@ -65,6 +85,7 @@ struct tg_book_order {
     int32_t volume, sl, tp;
     int reason; /* enum tg_reason */
     int64_t magic;
+    uint64_t ticket; /* of the pending order that it comes from; 0: none */
 };
 
 /* Opens a position at the step's price. NULL, and nothing happened, when there is no room or not
@@ -73,15 +94,49 @@ struct tg_holding *tg_book_open(struct tg_book *book, int64_t step,
                                 const struct tg_book_order *order);
 
 /* Adds volume to a position at the step's price, as a netting account does; false when the free
- * margin does not allow it. */
-bool tg_book_add(struct tg_book *book, int64_t step, int index, int32_t volume, int reason);
+ * margin does not allow it. `order`: the ticket of the order behind it, 0 for one of its own. */
+bool tg_book_add(struct tg_book *book, int64_t step, int index, int32_t volume, int reason,
+                 uint64_t order);
 
 /* Closes `volume` of a position (all of it removes the position) at a price in points. */
 void tg_book_close(struct tg_book *book, int64_t step, int index, int32_t volume, int32_t price,
                    int reason);
 
+/* Turns a position of a netting account round: all of it is closed and `volume` of the other side
+ * opened by one deal, under the same identifier and another ticket. False when the free margin does
+ * not allow it. */
+bool tg_book_reverse(struct tg_book *book, int64_t step, int index, int32_t volume, int reason);
+
+/* Closes two opposite positions of one symbol by each other, as far as the smaller goes: two deals
+ * of one order, and the profit of both is booked in the first. */
+void tg_book_close_by(struct tg_book *book, int64_t step, int index, int other);
+
 /* Pays in, or out when negative. */
 void tg_book_transfer(struct tg_book *book, int64_t step, int64_t amount);
+
+/* Books any other operation on money (enum tg_action); that of a credit moves the credit. */
+void tg_book_operate(struct tg_book *book, int64_t step, int action, int64_t amount);
+
+/* ---- pending orders (book_orders.c) ---- */
+
+/* Whether an order of that type (enum tg_order_type) sells. */
+bool tg_pending_sells(int type);
+
+/* Whether the market has reached an order at a step. */
+bool tg_book_is_reached(const struct tg_book *book, const struct tg_pending *order, int64_t step);
+
+/* Places an order: `symbol`, `type`, `reason`, `price`, `volume`, `expire_step`, and what else is
+ * wanted of it, are given. NULL when there is no room. Good until the next change. */
+struct tg_pending *tg_book_place(struct tg_book *book, int64_t step,
+                                 const struct tg_pending *wanted);
+
+/* Ends an order in a state (enum tg_order_state). */
+void tg_book_end(struct tg_book *book, int64_t step, int index, int state);
+
+/* Fills `volume` of an order at the step's price, and ends it with the last of it: its first part
+ * opens a position under the order's ticket, later ones add to it. An order that cannot be filled
+ * ends: rejected when the margin does not allow it, cancelled when its position has gone. */
+void tg_book_fill(struct tg_book *book, int64_t step, int index, int32_t volume);
 
 /* The price at which a holding would be closed now. */
 int32_t tg_holding_price(const struct tg_market *market, const struct tg_holding *holding,
@@ -103,9 +158,11 @@ struct tg_totals {
 
 void tg_book_totals(const struct tg_book *book, int64_t step, struct tg_totals *out);
 
-/* Replaces the account and the positions of `records` by the books at a step. 0 or -TG_ENOMEM. */
+/* Replaces the account, the positions and the pending orders of `records` by the books at a step. 0
+ * or -TG_ENOMEM. */
 int tg_book_write_state(const struct tg_book *book, int64_t step, struct tg_records *records);
 
-/* Replaces the deals of `records` by those made at `since_ms` (UTC) or later, oldest first. They
- * are `deals_known` only if none of that time was forgotten. 0 or -TG_ENOMEM. */
+/* Replaces the deals and the ended orders of `records` by those made or ended at `since_ms` (UTC)
+ * or later, oldest first. They are known only if none of that time was forgotten. 0 or -TG_ENOMEM.
+ */
 int tg_book_write_deals(const struct tg_book *book, int64_t since_ms, struct tg_records *records);

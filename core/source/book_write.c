@@ -65,7 +65,8 @@ static void write_position(const struct tg_book *book, const struct tg_holding *
     int32_t current = tg_holding_price(book->market, h, step);
     put(out->symbol, sizeof out->symbol, tg_symbols[h->symbol].name);
     put(out->comment, sizeof out->comment, comment_of(h->reason));
-    out->ticket = out->position_id = h->ticket;
+    out->ticket = h->ticket;
+    out->position_id = h->id;
     out->magic = h->magic;
     out->time_open = h->time_open;
     out->time_update = h->time_update;
@@ -83,18 +84,52 @@ static void write_position(const struct tg_book *book, const struct tg_holding *
     out->currency_digits = tg_currency_digits(book->currency);
 }
 
+static void write_order(const struct tg_book *book, const struct tg_pending *order, int64_t step,
+                        struct tgl_order *out)
+{
+    bool sell = tg_pending_sells(order->type);
+    int32_t current = sell ? tg_market_bid(book->market, order->symbol, step)
+                           : tg_market_ask(book->market, order->symbol, step);
+    put(out->symbol, sizeof out->symbol, tg_symbols[order->symbol].name);
+    put(out->comment, sizeof out->comment, comment_of(order->reason));
+    out->ticket = order->ticket;
+    out->position_id = order->position_id;
+    out->magic = order->magic;
+    out->time_setup = order->time_setup;
+    out->time_expiration = order->expire_time;
+    out->time_done = order->time_done;
+    out->volume_initial = order->volume / 100.0;
+    out->volume_current = order->left / 100.0;
+    out->price_open = price(order->symbol, order->price);
+    out->price_current = price(order->symbol, current);
+    out->sl = price(order->symbol, order->sl);
+    out->tp = price(order->symbol, order->tp);
+    out->type = order->type;
+    out->state = order->state;
+    out->type_time = order->expire_time ? TG_ORDER_TIME_SPECIFIED : TG_ORDER_TIME_GTC;
+    out->type_filling = TG_ORDER_FILLING_RETURN;
+    out->reason = order->reason;
+    out->digits = tg_symbols[order->symbol].digits;
+    out->currency_digits = tg_currency_digits(book->currency);
+}
+
 int tg_book_write_state(const struct tg_book *book, int64_t step, struct tg_records *records)
 {
     tg_account_blank(&records->account);
-    records->positions_count = 0;
+    records->positions_count = records->orders_count = 0;
     write_account(book, step, &records->account);
     for (int i = 0; i < book->count; i++) {
         struct tgl_position *row = tg_records_add_position(records);
         if (!row) return -TG_ENOMEM;
         write_position(book, &book->holdings[i], step, row);
     }
+    for (int i = 0; i < book->pendings_count; i++) {
+        struct tgl_order *row = tg_records_add_order(records);
+        if (!row) return -TG_ENOMEM;
+        write_order(book, &book->pendings[i], step, row);
+    }
     records->account_fields = (UINT64_C(1) << tg_account_entity.count) - 1;
-    records->account_known = records->positions_known = true;
+    records->account_known = records->positions_known = records->orders_known = true;
     records->source_time_ms = tg_market_time(book->market, step);
     return 0;
 }
@@ -128,8 +163,9 @@ static void write_deal(const struct tg_book *book, const struct tg_booking *deal
     out->action = deal->action;
     out->reason = deal->reason;
     out->currency_digits = tg_currency_digits(book->currency);
-    if (deal->action == TG_ACTION_BALANCE) {
-        put(out->comment, sizeof out->comment, deal->profit < 0 ? "Withdrawal" : "Deposit");
+    if (!deal->position_id) {
+        if (deal->action == TG_ACTION_BALANCE)
+            put(out->comment, sizeof out->comment, deal->profit < 0 ? "Withdrawal" : "Deposit");
         return;
     }
     put(out->symbol, sizeof out->symbol, tg_symbols[deal->symbol].name);
@@ -142,16 +178,16 @@ static void write_deal(const struct tg_book *book, const struct tg_booking *deal
     out->tp = price(deal->symbol, deal->tp);
     out->entry = deal->entry;
     out->digits = tg_symbols[deal->symbol].digits;
-    if (deal->entry != TG_ENTRY_OUT) return;
-    out->volume_closed = out->volume;
+    if (deal->entry == TG_ENTRY_IN) return;
+    out->volume_closed = deal->volume_closed ? deal->volume_closed / 100.0 : out->volume;
     out->price_position = price(deal->symbol, deal->price_position);
     out->time_open = deal->time_open;
 }
 
 int tg_book_write_deals(const struct tg_book *book, int64_t since_ms, struct tg_records *records)
 {
-    records->deals_count = 0;
-    records->deals_known = false;
+    records->deals_count = records->history_count = 0;
+    records->deals_known = records->history_known = false;
     for (uint32_t i = 0; i < book->deals_count; i++) {
         const struct tg_booking *deal = &book->deals[(book->deals_first + i) % book->deals_cap];
         if (deal->time < since_ms) continue;
@@ -159,6 +195,14 @@ int tg_book_write_deals(const struct tg_book *book, int64_t since_ms, struct tg_
         if (!row) return -TG_ENOMEM;
         write_deal(book, deal, row);
     }
+    for (uint32_t i = 0; i < book->ended_count; i++) {
+        const struct tg_pending *order = &book->ended[(book->ended_first + i) % TG_BOOK_ENDED];
+        if (order->time_done < since_ms) continue;
+        struct tgl_order *row = tg_records_add_history(records);
+        if (!row) return -TG_ENOMEM;
+        write_order(book, order, tg_market_step(book->market), row);
+    }
     records->deals_known = !book->deals_lost_ms || since_ms > book->deals_lost_ms;
+    records->history_known = !book->ended_lost_ms || since_ms > book->ended_lost_ms;
     return 0;
 }

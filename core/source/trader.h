@@ -11,7 +11,8 @@ struct tg_trader {
     double due;     /* the step at which something is to happen next */
     double gap;     /* mean steps between two events; 0 = nothing is ever decided */
     int64_t start;  /* the first deposit, in smallest units */
-    uint64_t moves; /* lifecycle events so far: opened, modified, closed, paid in or out */
+    uint64_t moves; /* lifecycle events so far: of positions, orders and money */
+    bool reopens;   /* its broker gives positions another ticket at the rollover */
     bool bold;      /* trades too large and without stops: stopped out now and then */
 };
 

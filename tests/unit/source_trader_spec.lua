@@ -21,7 +21,14 @@ local function index_of(entity, field, name)
 end
 local IN = index_of(C.tg_deal_entity, "entry", "in")
 local OUT = index_of(C.tg_deal_entity, "entry", "out")
+local INOUT = index_of(C.tg_deal_entity, "entry", "inout")
+local OUT_BY = index_of(C.tg_deal_entity, "entry", "out_by")
 local BALANCE = index_of(C.tg_deal_entity, "action", "balance")
+local CREDIT = index_of(C.tg_deal_entity, "action", "credit")
+local STATES = {}
+for _, name in ipairs({ "placed", "partial", "filled", "cancelled", "expired", "rejected" }) do
+  STATES[index_of(C.tg_order_entity, "state", name)] = name
+end
 local REASONS = {}
 for _, name in ipairs({ "manual", "expert", "mobile", "web", "sl", "tp", "stop_out" }) do
   REASONS[index_of(C.tg_deal_entity, "reason", name)] = name
@@ -54,6 +61,12 @@ local function state_of(records)
   end
   for i = 0, records.deals_count - 1 do
     row(C.tg_deal_entity, records.deals + i)
+  end
+  for i = 0, records.orders_count - 1 do
+    row(C.tg_order_entity, records.orders + i)
+  end
+  for i = 0, records.history_count - 1 do
+    row(C.tg_order_entity, records.history + i)
   end
   local all = ffi.string(out.data, out.len)
   C.tg_buf_fini(out)
@@ -99,7 +112,8 @@ describe("trader", function()
     local was, balance, credit = {}, nil, nil
     local deals_seen, told = {}, {}
     local seen = { events = 0, reasons = {}, partial = 0, flash = 0, added = 0, levels = 0, transfers = 0,
-      swaps = 0 }
+      swaps = 0, reversed = 0, close_by = 0, operations = 0, rolled = 0, states = {} }
+    local orders_were = {}
     for poll = 0, polls do
       local since = START_MS + ((poll - 1) * stride) * STEP_MS + 1
       advance(poll * stride)
@@ -123,7 +137,7 @@ describe("trader", function()
         if p._sl ~= 0 then quick.is_true(long == (p._sl < p._price_current)) end
         if p._tp ~= 0 then quick.is_true(long == (p._tp > p._price_current)) end
         now[id] = { volume = units(p._volume, 2), sl = p._sl, tp = p._tp, side = p._side,
-          swap = units(p._swap, digits), symbol = text(p, "position", "symbol") }
+          swap = units(p._swap, digits), symbol = text(p, "position", "symbol"), ticket = tostring(p._ticket) }
         count = count + 1
       end
 
@@ -148,7 +162,7 @@ describe("trader", function()
       end
 
       -- the deals of this poll explain every difference to the one before
-      local volumes, swaps, moved, last = {}, {}, 0, -1
+      local volumes, swaps, flipped, moved, lent, last = {}, {}, {}, 0, 0, -1
       for id, p in pairs(was) do
         volumes[id] = p.volume
       end
@@ -159,9 +173,23 @@ describe("trader", function()
         deals_seen[ticket] = true
         quick.is_true(tonumber(d._time) >= last)
         last = tonumber(d._time)
-        moved = moved + units(d._profit, digits) + units(d._swap, digits) + units(d._commission, digits)
+        local amount = units(d._profit, digits) + units(d._swap, digits) + units(d._commission, digits)
+        if d._action == CREDIT then lent = lent + amount else moved = moved + amount end
         if d._action == BALANCE then
           seen.transfers = seen.transfers + 1
+        elseif d._position_id == 0 then
+          quick.equal("", text(d, "deal", "symbol"))
+          seen.operations = seen.operations + 1
+        elseif d._entry == INOUT then
+          -- All of it is closed and the rest is the other side, under the same identifier.
+          local id, lots = tostring(d._position_id), units(d._volume, 2)
+          quick.is_true(trader.book.netting)
+          quick.equal(volumes[id], units(d._volume_closed, 2))
+          volumes[id] = lots - volumes[id]
+          quick.is_true(volumes[id] > 0)
+          flipped[id] = not flipped[id]
+          swaps[id] = (swaps[id] or 0) + units(d._swap, digits)
+          seen.reversed = seen.reversed + 1
         else
           local id, lots = tostring(d._position_id), units(d._volume, 2)
           quick.is_true(lots > 0 and d._price > 0)
@@ -171,7 +199,8 @@ describe("trader", function()
             quick.is_nil(told[id])
             volumes[id] = (volumes[id] or 0) + lots
           else
-            quick.equal(OUT, d._entry)
+            quick.is_true(d._entry == OUT or (d._entry == OUT_BY and not trader.book.netting))
+            if d._entry == OUT_BY then seen.close_by = seen.close_by + 1 end
             assert.is_number(volumes[id])
             volumes[id] = volumes[id] - lots
             swaps[id] = (swaps[id] or 0) + units(d._swap, digits)
@@ -192,7 +221,8 @@ describe("trader", function()
       for id, volume in pairs(volumes) do
         quick.equal(volume, now[id] and now[id].volume or 0)
         if now[id] and was[id] then
-          quick.equal(was[id].side, now[id].side)
+          quick.equal(flipped[id] or false, was[id].side ~= now[id].side)
+          if now[id].ticket ~= was[id].ticket and not flipped[id] then seen.rolled = seen.rolled + 1 end
           local rolled = math.floor(poll * stride / 14400) ~= math.floor((poll - 1) * stride / 14400)
           if rolled then
             assert.are_not.equal(was[id].swap - (swaps[id] or 0), now[id].swap)
@@ -206,15 +236,42 @@ describe("trader", function()
         assert.is_truthy(volumes[id])
       end
       quick.equal((balance or 0) + moved, units(a._balance, digits))
-      if credit then quick.equal(credit, a._credit) end
-      was, balance, credit = now, units(a._balance, digits), a._credit
+      if credit then quick.equal(credit + lent, units(a._credit, digits)) end
+
+      -- an order that is missing has ended in the history, and one that is new was not there before
+      quick.is_true(r.orders_known and r.history_known)
+      local orders_now, ended = {}, {}
+      for i = 0, r.history_count - 1 do
+        local o = r.history[i]
+        local state = STATES[o._state]
+        quick.is_true(state == "filled" or state == "cancelled" or state == "expired" or state == "rejected")
+        quick.is_true(o._time_done >= o._time_setup and (state ~= "filled" or o._volume_current == 0))
+        seen.states[state] = (seen.states[state] or 0) + 1
+        ended[tostring(o._ticket)] = true
+      end
+      for i = 0, r.orders_count - 1 do
+        local o = r.orders[i]
+        local left, whole = units(o._volume_current, 2), units(o._volume_initial, 2)
+        quick.equal(left < whole and "partial" or "placed", STATES[o._state])
+        quick.is_true(left > 0 and o._price_open > 0 and o._price_current > 0)
+        quick.equal(o._time_expiration ~= 0, o._type_time ~= 1)
+        if left < whole then seen.states.partial = (seen.states.partial or 0) + 1 end
+        orders_now[tostring(o._ticket)] = true
+      end
+      for ticket in pairs(orders_were) do
+        quick.is_true(orders_now[ticket] ~= ended[ticket], "an order went without a word")
+      end
+      orders_were = orders_now
+      was, balance, credit = now, units(a._balance, digits), units(a._credit, digits)
     end
     seen.events = tonumber(trader.moves)
     return seen
   end
 
   it("keeps its books to the unit through thousands of steps, whoever trades", function()
-    local all = { reasons = {}, partial = 0, flash = 0, added = 0, levels = 0, transfers = 0 }
+    local counted = { "partial", "flash", "added", "levels", "transfers", "reversed", "close_by", "operations" }
+    local all, states = { reasons = {} }, {}
+    for _, key in ipairs(counted) do all[key] = 0 end
     for number = 1, 36 do
       C.tg_market_free(market)
       market = C.tg_market_new(number * 31)
@@ -224,16 +281,23 @@ describe("trader", function()
       for reason in pairs(seen.reasons) do
         all.reasons[reason] = true
       end
-      for _, key in ipairs({ "partial", "flash", "added", "levels", "transfers" }) do
+      for _, key in ipairs(counted) do
         all[key] = all[key] + seen[key]
+      end
+      for state, count in pairs(seen.states) do
+        states[state] = (states[state] or 0) + count
       end
     end
     for _, reason in pairs(REASONS) do
       assert.is_true(all.reasons[reason], "no position was ever closed by " .. reason)
     end
-    for _, key in ipairs({ "partial", "flash", "added", "levels", "transfers" }) do
+    for _, key in ipairs(counted) do
       assert.is_true(all[key] > 10, "hardly any " .. key)
     end
+    for _, state in ipairs({ "partial", "filled", "cancelled", "expired" }) do
+      assert.is_true((states[state] or 0) > 10, "hardly any order " .. state)
+    end
+    assert.is_true((states.rejected or 0) > 0, "no order was ever rejected")
   end)
 
   it("charges swap at each rollover, and gives a part that is closed its share", function()
@@ -245,6 +309,17 @@ describe("trader", function()
       swaps = swaps + follow(number, number, 1300, 24, 10).swaps
     end
     assert.is_true(swaps > 3, swaps)
+  end)
+
+  it("has brokers that give positions another ticket at the rollover, and the same identifier", function()
+    local rolled = 0
+    for _, number in ipairs({ 1, 9, 17 }) do
+      C.tg_market_free(market)
+      market = C.tg_market_new(number)
+      advance(0)
+      rolled = rolled + follow(number, number, 1300, 24, 10).rolled
+    end
+    assert.is_true(rolled > 3, rolled)
   end)
 
   it("keeps its books when it is looked at once in two minutes", function()

@@ -105,6 +105,7 @@ static int64_t action_of(int action)
     case TG_ACTION_CORRECTION: return 5;
     case TG_ACTION_BONUS: return 6;
     case TG_ACTION_COMMISSION: return 7;
+    case TG_ACTION_DIVIDEND: return 15;
     default: return 2;
     }
 }
@@ -138,7 +139,7 @@ static void fill_position(const struct mt_world *world, const struct mt_client *
 {
     *out = (struct mt_position){
         .head = {from->digits, from->currency_digits},
-        .position = from->ticket,
+        .position = from->position_id,
         .login = client->login,
         .action = from->side == TG_SIDE_SELL,
         .reason = reason_of(from->reason),
