@@ -40,7 +40,8 @@ return function(native)
   return {
     load = rt.loader.load,
     finish = rt.loader.finish,
-    prove = proof,
+    example = proof.place,
+    prove = proof.run,
     beat = rt.beat.walk,
     permit = rt.ask.permit,
     snapshot = rt.ask.snapshot,

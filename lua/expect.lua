@@ -43,7 +43,7 @@ return function(rt)
   -- The word `expect` for a file. What it returns may stand in the list that a file returns.
   function expect.word(file)
     return function(name)
-      if type(name) ~= "string" then error("expect: the name of a rule is expected", 2) end
+      if not rt.rule.is_name(name) then error("expect: the name of a rule is expected", 2) end
       local info = debug.getinfo(2, "Sl")
       local new = { rule = name, file = file, where = info.short_src .. ":" .. info.currentline }
       return function(spec)

@@ -2,6 +2,8 @@
 -- names others: an example depends on nothing but what it says, and leaves nothing behind.
 local ffi = require("ffi")
 local verdict = require("verdict")
+local MAX_DEPTH = 16 -- of what an example gives a rule, as of a payload
+local LONGEST_S = 366 * 86400 -- between two steps
 
 return function(rt)
   local work, native, expect, scene = rt.work, rt.native, rt.expect, rt.scene
@@ -35,11 +37,14 @@ return function(rt)
     return rule
   end
 
-  local function copied(value)
+  local function copied(value, path, depth)
     if type(value) ~= "table" then return value end
+    if (depth or 0) == MAX_DEPTH then
+      error({ scene = ("%s: nested more than %d deep, or within itself"):format(path, MAX_DEPTH) }, 0)
+    end
     local out = {}
     for key, inner in pairs(value) do
-      out[key] = copied(inner)
+      out[key] = copied(inner, path, (depth or 0) + 1)
     end
     return out
   end
@@ -111,7 +116,8 @@ return function(rt)
         end
       end
       local permitted = rule.to({
-        subject = client.subject or "demo", claims = copied(client.claims or {}), query = copied(client.query or {}),
+        subject = client.subject or "demo", claims = copied(client.claims or {}, "client.claims"),
+        query = copied(client.query or {}, "client.query"),
       }, { type = rule.type, account_id = rt.view.now().id, payload = got }) == true
       if permitted ~= step.reaches then
         expect.refuse(new, "%sreaches: expected %s, got %s", step.prefix, tostring(step.reaches), tostring(permitted))
@@ -132,20 +138,33 @@ return function(rt)
     expect.refuse(new, "%s%s", step.prefix, a)
   end
 
-  -- Runs example `index` (from 0); false when there is none.
-  return function(index)
+  -- Where example `index` (from 0) stands, for what goes wrong outside of the author's own lines; nil when there
+  -- is none.
+  local function place(index)
     local new = expect.declared[index + 1]
-    if not new then return false end
+    if new then return ('%s: expect "%s"'):format(new.where, new.rule) end
+    rt.loader.proved()
+  end
+
+  -- Runs example `index`.
+  local function run(index)
+    local new = expect.declared[index + 1]
     local steps = expect.steps(new)
     local rule = rule_of(new)
     local last, ms = scene.blank(), scene.START_MS
-    if new.spec.memory then rule.seed = copied(new.spec.memory) end
+    if new.spec.memory then
+      attempt(new, steps[1], function() rule.seed = copied(new.spec.memory, "memory") end)
+    end
     for i, step in ipairs(steps) do
       attempt(new, step, function()
         if step.at ~= nil then
           ms = scene.time(step.at, "at")
         elseif i > 1 or step.after then
-          ms = ms + (step.after or 1) * 1000
+          local after = step.after or 1
+          if not (after >= 0 and after <= LONGEST_S) then
+            error({ scene = ("after: 0 to %d seconds are expected"):format(LONGEST_S) }, 0)
+          end
+          ms = ms + after * 1000
         end
       end)
       last = attempt(new, step, scene.show, step, last, rule, ms)
@@ -156,6 +175,7 @@ return function(rt)
       local became, text = attempt(new, step, take, rule, last)
       attempt(new, step, judge, new, rule, step, became, text)
     end
-    return true
   end
+
+  return { place = place, run = run }
 end

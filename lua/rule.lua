@@ -30,6 +30,8 @@ return function(rt)
     return type(name) == "string" and #name <= 64 and name:find("^[%w_.-]+$") ~= nil
   end
 
+  rule.is_name = is_name
+
   local function check_keys(new, spec)
     for key, value in pairs(spec) do
       local expected = keys[key]
@@ -38,6 +40,12 @@ return function(rt)
         refuse(new, "%s must be a %s, not a %s", key, expected, type(value))
       end
     end
+  end
+
+  -- What was written where a name belongs, for a sentence: an address of a table helps nobody.
+  local function written(value)
+    if type(value) == "string" or type(value) == "number" or type(value) == "boolean" then return tostring(value) end
+    return "a " .. type(value)
   end
 
   local function check_watch(new, watch)
@@ -55,7 +63,9 @@ return function(rt)
     local list = type(on) == "table" and on or { on }
     local out, seen = {}, {}
     for _, moment in ipairs(list) do
-      if not moment_kinds[moment] then refuse(new, "on: %s", names.missing("moment", moment, moment_list)) end
+      if not moment_kinds[moment] then
+        refuse(new, "on: %s", names.missing("moment", written(moment), moment_list))
+      end
       if not seen[moment] then out[#out + 1] = moment end
       seen[moment] = true
     end
@@ -110,6 +120,12 @@ return function(rt)
       local good, tree = pcall(rt.schema.read, spec.schema)
       if not good then refuse(new, "%s", type(tree) == "table" and tree.schema or tree) end
       new.schema = tree
+    end
+    if spec.version and (spec.version ~= spec.version or math.abs(spec.version) == math.huge) then
+      refuse(new, "version is a number")
+    end
+    if spec.migrate and not spec.version then
+      refuse(new, "migrate needs a `version`: without one it is never called")
     end
     new.is_snapshot = new.moments[1] == "snapshot"
     if new.is_snapshot then check_snapshot(new, spec) end
@@ -169,6 +185,8 @@ return function(rt)
       return program
     end
     new.lends = lends(new)
+    local declared = new.schema and not new.is_snapshot and rt.envelope.taken(new.schema)
+    if declared then refuse(new, "schema.%s: that name is the gateway's own", declared) end
     if new.payload then return end
     if new.watch then new.programs.watch = compile("watch") end
     for _, moment in ipairs(new.moments) do

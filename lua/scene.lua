@@ -8,6 +8,7 @@ local ffi = require("ffi")
 return function(rt)
   local work, native, names, expect = rt.work, rt.native, rt.names, rt.expect
   local scene = { START_MS = 1767225600000 } -- 2026-01-01T00:00:00Z
+  local LATEST_MS = 253402300799999 -- 9999-12-31T23:59:59.999Z, the last that can be written
   local layout = native.moment_layout
   local SHARED = { digits = true, currency_digits = true } -- of a moment and of what it is about
 
@@ -38,7 +39,7 @@ return function(rt)
 
   -- UTC milliseconds of a number or of an ISO 8601 text.
   function scene.time(value, path)
-    if type(value) == "number" then return value end
+    if type(value) == "number" and math.abs(value) <= LATEST_MS then return value end
     local ms = type(value) == "string" and work.time_of(work, value, #value)
     if not ms or ms ~= ms then fail(path, 'a time is a text such as "2026-01-31T10:00:00Z", or UTC milliseconds') end
     return ms
@@ -103,7 +104,9 @@ return function(rt)
   end
 
   local function number(at, _, value, path)
-    if type(value) ~= "number" or value ~= value then expected(path, "a number", value) end
+    if type(value) ~= "number" or value ~= value or math.abs(value) == math.huge then
+      expected(path, "a number", value)
+    end
     ffi.cast("double *", at)[0] = value
   end
 

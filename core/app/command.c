@@ -4,6 +4,7 @@
 #include "app/command.h"
 
 #include "app/config_reader.h"
+#include "app/tail_safe.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -52,7 +53,11 @@ int tg_command_misused(const struct tg_command *command, const char *why)
 
 int tg_command_failed(const struct tg_command *command, int code, const char *why)
 {
-    (void)fprintf(stderr, "tidegate %s: %s\n", command->name, why);
+    struct tg_buf safe = {0};
+    tg_tail_safe(&safe, why, strlen(why)); /* it may quote a file that somebody else has written */
+    (void)fprintf(stderr, "tidegate %s: %s\n", command->name,
+                  safe.len && !safe.failed ? safe.data : "out of memory");
+    tg_buf_fini(&safe);
     return code;
 }
 

@@ -35,6 +35,7 @@ static int check_rules(const struct tg_command *command, const struct tg_config 
                        const char *operand)
 {
     struct tg_err err = {{0}};
+    struct tg_script_counts counts = {0};
     struct tg_script_options options = tg_setup_script(config, tg_clock_system());
     options.emit = ignore;
     if (operand) {
@@ -42,7 +43,8 @@ static int check_rules(const struct tg_command *command, const struct tg_config 
         options.paths_count = 1;
     }
     struct tg_script *script = tg_script_new(&options);
-    int rc = script ? tg_script_check(script, &err) : tg_fail(&err, TG_ENOMEM, "out of memory");
+    int rc =
+        script ? tg_script_check(script, &counts, &err) : tg_fail(&err, TG_ENOMEM, "out of memory");
     tg_script_free(script);
     if (rc) {
         (void)tg_command_failed(command, TG_EXIT_FAULT, err.text);
@@ -51,6 +53,8 @@ static int check_rules(const struct tg_command *command, const struct tg_config 
     if (!options.paths_count) (void)printf("rules          the built-in set\n");
     for (int i = 0; i < options.paths_count; i++)
         (void)printf("rules          %s\n", options.paths[i]);
+    (void)printf("               %u rule%s, %u example%s\n", counts.rules,
+                 counts.rules == 1 ? "" : "s", counts.examples, counts.examples == 1 ? "" : "s");
     return 0;
 }
 

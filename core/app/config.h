@@ -133,7 +133,7 @@ struct tg_config {
         int explain_mb, explain_seconds;
         char **candidate, *candidate_root;
         int candidate_count, candidate_ms_per_second;
-        int trial_accounts, trial_ms, keep_generations;
+        int load_ms, trial_accounts, trial_ms, keep_generations;
         int probation_seconds, rollback_faults, rollback_events_minimum;
         double rollback_events_factor;
     } rules;

@@ -13,13 +13,18 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <luajit.h>
 #include <lualib.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define PIPE_MS 2000 /* so long a pipe may keep its reader waiting */
 
 #define CHUNK "config" /* how Lua calls the file; replaced by its real name in messages */
 #define FUNCTIONS "tidegate.functions"
@@ -111,23 +116,35 @@ static int l_env(lua_State *lua)
     return lua_error(lua);
 }
 
+/* Reads what there is. A pipe into which nobody writes must not hold the gateway, which reads its
+ * configuration again while it serves. */
+static ssize_t read_soon(int fd, char *chunk, size_t size)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    ssize_t n = read(fd, chunk, size);
+    if (n >= 0 || errno != EAGAIN) return n;
+    if (poll(&ready, 1, PIPE_MS) == 1) return read(fd, chunk, size);
+    errno = ETIMEDOUT;
+    return -1;
+}
+
 int tg_config_slurp(const char *path, size_t max, struct tg_buf *out)
 {
     char chunk[4096];
-    size_t n;
-    int rc = 0;
-    FILE *stream = fopen(path, "rbe");
-    if (!stream) return -TG_EIO;
-    while (!rc && (n = fread(chunk, 1, sizeof chunk, stream)) > 0) {
-        if (n > max - out->len)
+    ssize_t n;
+    int rc = 0, fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) return -TG_EIO;
+    while (!rc && (n = read_soon(fd, chunk, sizeof chunk)) != 0) {
+        if (n < 0)
+            rc = -TG_EIO;
+        else if ((size_t)n > max - out->len)
             rc = -TG_ELIMIT;
         else
-            tg_buf_add(out, chunk, n);
+            tg_buf_add(out, chunk, (size_t)n);
         if (out->failed) rc = -TG_ENOMEM;
     }
-    if (!rc && ferror(stream)) rc = -TG_EIO;
     int saved = errno;
-    (void)fclose(stream);
+    (void)close(fd);
     errno = saved;
     return rc;
 }

@@ -118,6 +118,7 @@ static const struct tg_config_field rules_fields[] = {
     INT("rest_seconds", rules.rest_seconds, 1, DAY_S, "60"),
     INT("explain_mb", rules.explain_mb, 0, 4096, "16"),
     INT("explain_seconds", rules.explain_seconds, 1, DAY_S, "600"),
+    INT("load_ms", rules.load_ms, 50, 60000, "3000"),
     INT("trial_accounts", rules.trial_accounts, 0, 100000, "256"),
     INT("trial_ms", rules.trial_ms, 1, 10000, "50"),
     INT("keep_generations", rules.keep_generations, 0, 32, "4"),

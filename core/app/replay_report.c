@@ -3,6 +3,7 @@
 #include "app/replay_report.h"
 
 #include "app/replay_cause.h"
+#include "app/tail_safe.h"
 #include "base/json.h"
 
 #include <stdlib.h>
@@ -164,9 +165,10 @@ void tg_report_fault(struct tg_report *report, const char *set, const struct tg_
         tg_json_close(line, '}');
     } else {
         tg_iso8601_write(time, fault->wall_ms);
-        tg_buf_printf(line, "%s %s %s fault%s%s: %s (%s)", time,
-                      *fault->account ? fault->account : "-", fault->rule, set ? " in " : "",
-                      set ? set : "", fault->text, fault->file);
+        tg_buf_printf(line, "%s %s %s fault%s%s: ", time, *fault->account ? fault->account : "-",
+                      fault->rule, set ? " in " : "", set ? set : "");
+        tg_tail_safe(line, fault->text, strlen(fault->text));
+        tg_buf_printf(line, " (%s)", fault->file);
     }
     put_line(report);
 }

@@ -30,11 +30,13 @@ static int refuse(struct tg_script *script, int rc, const struct tg_err *why, st
 static int build(struct tg_script *script, const struct tg_ruleset *set,
                  const struct tg_memories *memories, struct tg_generation **out, struct tg_err *err)
 {
+    struct tg_script_options options = script->options;
+    if (memories->back) options.load_ms = 0; /* it ran before: a slow hour must not bar the way */
     struct tg_trial trial = {.options = &script->options,
                              .classes = &script->classes,
                              .running = script->generation,
                              .memories = memories};
-    struct tg_generation *candidate = tg_generation_new(&script->options, TG_ROLE_LIVE, set, err);
+    struct tg_generation *candidate = tg_generation_new(&options, TG_ROLE_LIVE, set, err);
     if (!candidate) return -TG_EINVAL;
     int rc = memories->back ? 0 : tg_trial_run(&trial, set, err);
     script->tried = trial.accounts;
@@ -151,7 +153,7 @@ int tg_script_follow(struct tg_script *script, struct tg_err *err)
     return tg_script_deploy(script, &set, TG_ORIGIN_FILES, err);
 }
 
-int tg_script_check(struct tg_script *script, struct tg_err *err)
+int tg_script_check(struct tg_script *script, struct tg_script_counts *counts, struct tg_err *err)
 {
     const struct tg_script_options *options = &script->options;
     struct tg_generation *candidate;
@@ -162,6 +164,8 @@ int tg_script_check(struct tg_script *script, struct tg_err *err)
     if (rc) return rc;
     save(script, &bytes, &memories);
     rc = build(script, &set, &memories, &candidate, err);
+    if (!rc && counts)
+        *counts = (struct tg_script_counts){candidate->rules_count, candidate->examples_count};
     if (!rc) tg_generation_free(candidate);
     tg_ruleset_fini(&set);
     free(bytes);

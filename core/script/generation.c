@@ -8,6 +8,7 @@
 #include "script/leash.h"
 #include "script/native.h"
 #include "script/proof.h"
+#include "script/run.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -32,11 +33,12 @@ static int boot(lua_State *L)
         int *ref;
     } entries[] = {
         {"load", &generation->entries.load},         {"finish", &generation->entries.finish},
-        {"prove", &generation->entries.prove},       {"beat", &generation->entries.beat},
-        {"permit", &generation->entries.permit},     {"forget", &generation->entries.forget},
-        {"snapshot", &generation->entries.snapshot}, {"save", &generation->entries.save},
-        {"restore", &generation->entries.restore},   {"heaviest", &generation->entries.heaviest},
-        {"drop", &generation->entries.drop},         {"describe", &generation->entries.describe},
+        {"example", &generation->entries.example},   {"prove", &generation->entries.prove},
+        {"beat", &generation->entries.beat},         {"permit", &generation->entries.permit},
+        {"forget", &generation->entries.forget},     {"snapshot", &generation->entries.snapshot},
+        {"save", &generation->entries.save},         {"restore", &generation->entries.restore},
+        {"heaviest", &generation->entries.heaviest}, {"drop", &generation->entries.drop},
+        {"describe", &generation->entries.describe},
     };
     lua_getglobal(L, "require");
     lua_pushliteral(L, "boot");
@@ -91,6 +93,16 @@ static int finish(lua_State *L)
     return 0;
 }
 
+int tg_generation_late(const struct tg_generation *generation, const char *place,
+                       struct tg_err *err)
+{
+    if (tg_run_burnt_us() <= generation->late_us) return 0;
+    return tg_fail(err, TG_ELIMIT,
+                   "%s: with it, reading the rules and trying their examples takes longer than "
+                   "rules.load_ms (%d ms)",
+                   place, generation->options.load_ms);
+}
+
 static int load_files(struct tg_generation *generation, const struct tg_ruleset *set,
                       struct tg_err *err)
 {
@@ -102,16 +114,18 @@ static int load_files(struct tg_generation *generation, const struct tg_ruleset 
         building.builtin = i >= set->count;
         building.file = building.builtin ? &builtin.files[i - set->count] : &set->files[i];
         if (building.builtin && strcmp(building.file->name, "snapshot.lua") != 0) continue;
-        tg_leash_quota(generation->vm.L, LOAD_QUOTA);
+        tg_leash_quota(generation->vm.L, LOAD_QUOTA, generation->late_us);
         rc = tg_vm_call(&generation->vm, load_file, &building, err);
         if (tg_leash_quota_end(generation->vm.L) && !rc) rc = LUA_ERRRUN;
-        if (rc && err && !strstr(err->text, building.file->name)) {
+        if (tg_generation_late(generation, building.file->name, err)) {
+            rc = LUA_ERRRUN;
+        } else if (rc && err && !strstr(err->text, building.file->name)) {
             struct tg_err why = *err;
             (void)tg_fail(err, TG_EINVAL, "%s: %s", building.file->name, why.text);
         }
     }
     if (!rc) {
-        tg_leash_quota(generation->vm.L, FINISH_QUOTA);
+        tg_leash_quota(generation->vm.L, FINISH_QUOTA, INT64_MAX);
         rc = tg_vm_call(&generation->vm, finish, &building, err);
         if (tg_leash_quota_end(generation->vm.L) && !rc) rc = LUA_ERRRUN;
     }
@@ -129,6 +143,8 @@ struct tg_generation *tg_generation_new(const struct tg_script_options *options,
     }
     generation->options = *options;
     generation->role = role;
+    generation->late_us =
+        options->load_ms ? tg_run_burnt_us() + (int64_t)options->load_ms * 1000 : INT64_MAX;
     tgl_bridge_init(&generation->work);
     if (tg_vm_init(&generation->vm, options->memory_bytes)) {
         (void)tg_fail(err, TG_ENOMEM, "no memory for the rules");

@@ -94,7 +94,7 @@ struct tg_snapshot_maker {
 
 /* Functions of lua/boot.lua, by registry reference. */
 struct tg_entries {
-    int load, finish, prove, beat, permit, forget, snapshot, save, restore, heaviest, drop,
+    int load, finish, example, prove, beat, permit, forget, snapshot, save, restore, heaviest, drop,
         describe;
 };
 
@@ -138,7 +138,9 @@ struct tg_generation {
     uint32_t sorted_cap;
     uint64_t walks; /* how often Lua was entered to walk steps */
     int64_t notes_until_ms;
-    int notes; /* log lines of rules in this second */
+    int notes;               /* log lines of rules in this second */
+    int64_t late_us;         /* the thread's time after which building it has taken too long */
+    uint32_t examples_count; /* that were tried and hold */
     uint32_t number;
     char name[64], version[17];
     int64_t loaded_wall_ms;
@@ -150,6 +152,11 @@ struct tg_generation {
 struct tg_generation *tg_generation_new(const struct tg_script_options *options, enum tg_role role,
                                         const struct tg_ruleset *set, struct tg_err *err);
 void tg_generation_free(struct tg_generation *generation);
+
+/* While it is built: 0, or -TG_ELIMIT with a sentence about `place` when that has taken longer than
+ * load_ms of the options. */
+int tg_generation_late(const struct tg_generation *generation, const char *place,
+                       struct tg_err *err);
 
 /* All that the rules remember as bytes, for tg_generation_inherit of another one; freed by the
  * caller. 0; -TG_ENOMEM: the memory cannot be had, which the log says. */

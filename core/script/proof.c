@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/text.h"
 #include "model/field.h"
 #include "script/leash.h"
 #include "script/run.h"
@@ -94,17 +95,43 @@ void tg_proof_bridge(struct tgl_work *work)
 struct example {
     struct tg_generation *generation;
     uint32_t index;
-    bool done;
+    char place[192]; /* file, line and rule; "": there is no such example */
 };
+
+static int find(lua_State *L)
+{
+    struct example *example = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, example->generation->entries.example);
+    lua_pushinteger(L, (lua_Integer)example->index);
+    lua_call(L, 1, 1);
+    size_t len = 0;
+    const char *place = lua_tolstring(L, -1, &len);
+    tg_copy(example->place, sizeof example->place, place ? place : "", len);
+    return 0;
+}
 
 static int prove(lua_State *L)
 {
-    struct example *example = lua_touserdata(L, 1);
+    const struct example *example = lua_touserdata(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, example->generation->entries.prove);
     lua_pushinteger(L, (lua_Integer)example->index);
-    lua_call(L, 1, 1);
-    example->done = !lua_toboolean(L, -1);
+    lua_call(L, 1, 0);
     return 0;
+}
+
+/* Tries one example. What goes wrong outside of an author's lines is said of the example. */
+static int try(struct example *example, struct tg_err *err)
+{
+    struct tg_generation *generation = example->generation;
+    tg_leash_quota(generation->vm.L, EXAMPLE_QUOTA, generation->late_us);
+    int rc = tg_vm_call(&generation->vm, prove, example, err);
+    if (tg_leash_quota_end(generation->vm.L) && !rc) rc = LUA_ERRRUN;
+    if (tg_generation_late(generation, example->place, err)) return -TG_ELIMIT;
+    if (rc && err && !strstr(err->text, ".lua:")) {
+        const struct tg_err why = *err;
+        (void)tg_fail(err, TG_EINVAL, "%s: %s", example->place, why.text);
+    }
+    return rc;
 }
 
 int tg_proof_run(struct tg_generation *generation, struct tg_err *err)
@@ -117,11 +144,11 @@ int tg_proof_run(struct tg_generation *generation, struct tg_err *err)
     tg_account_init(&model, "demo-1");
     generation->model = &model;
     tg_run_begin(generation, &run, accounts, 1);
-    for (; !example.done && !rc; example.index++) {
-        tg_leash_quota(generation->vm.L, EXAMPLE_QUOTA);
-        rc = tg_vm_call(&generation->vm, prove, &example, err);
-        if (tg_leash_quota_end(generation->vm.L) && !rc) rc = LUA_ERRRUN;
+    while (!(rc = tg_vm_call(&generation->vm, find, &example, err)) && *example.place) {
+        if ((rc = try(&example, err))) break;
+        example.index++;
     }
+    generation->examples_count = example.index;
     run.count = 0;
     tg_run_end(generation, &run);
     generation->model = NULL;

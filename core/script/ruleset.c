@@ -89,6 +89,8 @@ static int check_text(struct tg_buf *text, const char *path, struct tg_err *err)
     if (text->len >= 3 && !memcmp(text->data, mark, 3)) tg_buf_consume(text, 3);
     int line = text->len && text->data[0] == 27 ? 0 : broken_line(text->data, text->len);
     if (!line) return 0;
+    if (tg_utf8_valid(text->data, text->len))
+        return tg_fail(err, TG_EINVAL, "%s:%d: a zero byte: this is no text", path, line);
     return tg_fail(err, TG_EINVAL, "%s:%d: not UTF-8; save the file as UTF-8", path, line);
 }
 
@@ -100,7 +102,9 @@ static int read_bytes(const char *path, struct tg_buf *text, struct tg_err *err)
     char block[16384];
     ssize_t n = 0;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) return tg_fail(err, TG_EIO, "%s: %s", path, strerror(errno));
+    if (fd < 0)
+        return tg_fail(err, TG_EIO, "%s: %s", path,
+                       errno == ENXIO ? "not a regular file" : strerror(errno));
     if (fstat(fd, &about) || !S_ISREG(about.st_mode)) {
         (void)close(fd);
         return tg_fail(err, TG_EIO, "%s: not a regular file", path);

@@ -55,6 +55,7 @@ struct tg_script_options {
     int explain_seconds;
     const char *settings; /* JSON object {"file": {"option": value}}: what `option` answers instead
                            * of its default; NULL = nothing */
+    int load_ms;          /* processor time in which a set is read and tries its examples; 0: any */
     /* The dry run of a load: over so many accounts, for so long; 0 accounts: there is none. */
     int trial_accounts, trial_ms;
     int keep_generations; /* rule sets that ran before and can be returned to; at most 32 */
@@ -93,8 +94,13 @@ int tg_script_follow(struct tg_script *script, struct tg_err *err);
 /* Replaces the settings (see the options) for the loads to come. 0 or -TG_ENOMEM. */
 int tg_script_settings(struct tg_script *script, const char *settings);
 
-/* What a load would do, without doing it. */
-int tg_script_check(struct tg_script *script, struct tg_err *err);
+/* What a check has found good. */
+struct tg_script_counts {
+    uint32_t rules, examples;
+};
+
+/* What a load would do, without doing it. On success `counts` is filled in; NULL: nobody asks. */
+int tg_script_check(struct tg_script *script, struct tg_script_counts *counts, struct tg_err *err);
 
 /* Returns to the rule set that ran before, from its texts as they were then, with what the rules
  * remember now. The files on the disk are not touched, and not looked at before they change.

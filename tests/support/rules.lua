@@ -85,6 +85,7 @@ function rules.engine(paths, with)
   options.explain_bytes, options.explain_seconds = with.explain_bytes or 0, with.explain_seconds or 600
   options.clock = self.clock.clock
   options.keep_generations = with.keep_generations or 4
+  options.load_ms = with.load_ms or 0
   options.trial_accounts, options.trial_ms = with.trial_accounts or 0, with.trial_ms or 1000
   options.probation_seconds, options.rollback_faults = with.probation_seconds or 0, with.rollback_faults or 5
   options.rollback_events_factor = with.rollback_events_factor or 0
@@ -192,9 +193,12 @@ function Engine:tick()
 end
 jit.off(Engine.tick, true)
 
+-- True and how many rules and examples there are, or nil and the sentence.
 function Engine:check()
-  local err = ffi.new("struct tg_err")
-  if C.tg_script_check(self.script, err) == 0 then return true end
+  local err, counts = ffi.new("struct tg_err"), ffi.new("struct tg_script_counts")
+  if C.tg_script_check(self.script, counts, err) == 0 then
+    return true, { rules = counts.rules, examples = counts.examples }
+  end
   return nil, ffi.string(err.text)
 end
 

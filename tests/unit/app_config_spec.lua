@@ -281,6 +281,12 @@ describe("gateway.lua", function()
       end
     end)
 
+    it("with a secret that is a pipe into which nobody writes", function()
+      assert.equal(0, ffi.C.mkfifo(folder .. "/pipe", 384))
+      local why = refused(BASE .. 'auth = { keys = { { algorithm = "HS256", secret = file "pipe" } } }')
+      assert.is_truthy(why:find("auth.keys[1].secret: expected", 1, true), why)
+    end)
+
     it("with memory", function()
       local _, why = read('local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1e4) .. i end')
       assert.is_truthy(why:find("not enough memory", 1, true), why)

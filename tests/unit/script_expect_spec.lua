@@ -249,6 +249,27 @@ expect "n" { { now = { equity = 1 } }, { now = { equity = 2 }, gives = { seen = 
     assert.same({}, engine:run(rules.account("demo-1"):poll({ margin_level = 140 })))
   end)
 
+  it("holds all examples of a set to rules.load_ms, and says how far it came", function()
+    local text = { 'rule "a" { watch = { "equity" } }' }
+    for i = 1, 1000 do
+      text[i + 1] = 'expect "a" { now = { equity = 1 }, gives = any }'
+    end
+    folder:write("a.lua", table.concat(text, "\n"))
+    local hasty = rules.engine({ folder.path }, { load_ms = 700 })
+    local loaded, why = hasty:load()
+    hasty:free()
+    assert.is_nil(loaded)
+    assert.truthy(why:find('^a%.lua:%d+: expect "a": with it, .* takes longer than rules%.load_ms %(700 ms%)$'), why)
+  end)
+
+  it("counts what it has tried", function()
+    folder:write("a.lua", 'rule "a" { watch = { "equity" } }\n' .. ('expect "a" { now = { equity = 1 }, gives = any }\n'):rep(3))
+    folder:write("b.lua", 'rule "b" { watch = { "equity" } }')
+    local checked, counts = engine:check()
+    assert.is_true(checked)
+    assert.same({ rules = 2, examples = 3 }, counts)
+  end)
+
   it("takes ids as texts where clients get them so", function()
     engine:free()
     engine = rules.engine({ folder.path }, { ids_as_text = true })

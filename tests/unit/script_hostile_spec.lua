@@ -13,7 +13,7 @@ local C = rules.C
 --           "load" (the file's own level), "rule" (members of the rule), "file" (the whole file)
 --   stop  = "muted": stopped and silenced, "fault": caught and counted, "refused": not loaded, "harmless": nothing
 --   gives = what a harmless one says;  says = what the log or the refusal says;  ticks = until when at the latest
-local catalogue = { "loops", "memory", "library", "faults", "payloads", "reach", "loading" }
+local catalogue = { "loops", "memory", "library", "faults", "payloads", "reach", "loading", "examples" }
 
 local MEMORY = 8 * 1024 * 1024
 local HEAD = 'local n, t, s = 0, {}, "x" '
@@ -171,7 +171,7 @@ for _, mode in ipairs({ "compiled", "interpreted" }) do
 
     for _, name in ipairs(catalogue) do
       local group = require("support.hostile." .. name)
-      if name == "loading" and mode == "interpreted" then break end -- as files always are
+      if (name == "loading" or name == "examples") and mode == "interpreted" then break end -- as files always are
       describe(name .. ":", function()
         local here
 
