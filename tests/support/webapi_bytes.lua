@@ -13,6 +13,13 @@ function bytes.hex(text)
   end))
 end
 
+-- All bytes, 00 … ff, in hex: the random ones of the published vectors.
+local every = {}
+for i = 0, 255 do
+  every[i + 1] = string.char(i)
+end
+bytes.every = bytes.hex(table.concat(every))
+
 -- ASCII as UTF-16LE.
 function bytes.wide(text)
   return (text:gsub(".", "%0\0"))

@@ -3,24 +3,13 @@
 local json = require("dkjson")
 local loop = require("support.loop")
 local webapi = require("support.webapi")
+local webapi_bytes = require("support.webapi_bytes")
 
 -- Published vectors: the password "Password1", its challenge and proof, and the 256 random bytes 00 … ff.
 local SRV_RAND, SRV_PROOF = "73007dc7184747ce0f7c98516ef1c851", "77fe51827f7fa69dd80fbec9aa33f1bb"
 local CLI_RAND, CLI_PROOF = "4db98fec17aab4dc5a240bdc659e8395", "1732021b1b332f51660b2b315eed3a35"
 
-local function hex(bytes)
-  return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
-end
-
-local function unhex(text)
-  return (text:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
-end
-
-local every_byte = {}
-for i = 0, 255 do
-  every_byte[#every_byte + 1] = ("%02x"):format(i)
-end
-every_byte = table.concat(every_byte)
+local hex, unhex, every_byte = webapi_bytes.hex, webapi_bytes.unhex, webapi_bytes.every
 
 describe("the Web API test server", function()
   local server

@@ -4,11 +4,7 @@ local bytes = require("support.webapi_bytes")
 local C = cdef.library("source", { "source/webapi_packet.h", "source/webapi_text.h" })
 local hex, unhex, wide, packet = bytes.hex, bytes.unhex, bytes.wide, bytes.packet
 
-local all = {}
-for i = 0, 255 do
-  all[#all + 1] = ("%02x"):format(i)
-end
-local crypt_rand = table.concat(all)
+local crypt_rand = bytes.every
 
 describe("raw Web API packets", function()
   local packets, out
