@@ -5,7 +5,7 @@
  *
  * The compiler is off, because compiled loops run past count hooks. There is no pcall in the
  * sandbox, so nothing can catch the end that the hook makes. */
-#include "app/config_sandbox.h"
+#include "app/config_sandbox_inner.h"
 
 #include "app/hook_json.h"
 #include "base/embedded.h"
@@ -57,7 +57,7 @@ static void *allocate(void *ctx, void *block, size_t before, size_t after)
     return moved;
 }
 
-static struct tg_config_sandbox *sandbox_of(lua_State *lua)
+struct tg_config_sandbox *tg_config_sandbox_of(lua_State *lua)
 {
     void *ctx;
     (void)lua_getallocf(lua, &ctx);
@@ -67,7 +67,7 @@ static struct tg_config_sandbox *sandbox_of(lua_State *lua)
 static void on_steps(lua_State *lua, lua_Debug *debug)
 {
     (void)debug;
-    if (++sandbox_of(lua)->steps <= TG_CONFIG_STEPS / HOOK_STEPS) return;
+    if (++tg_config_sandbox_of(lua)->steps <= TG_CONFIG_STEPS / HOOK_STEPS) return;
     luaL_where(lua, 0); /* in a hook, level 0 is what runs */
     lua_pushfstring(lua, "the file does not come to an end (more than %d steps)", TG_CONFIG_STEPS);
     lua_concat(lua, 2);
@@ -80,15 +80,16 @@ static void push_where(lua_State *lua, const char *text)
     lua_Debug caller;
     const char *key = NULL;
     luaL_where(lua, 1);
-    if (!sandbox_of(lua)->over && lua_getstack(lua, 1, &caller) && lua_getinfo(lua, "l", &caller))
-        key = tg_config_scan_holder(sandbox_of(lua)->scan, caller.currentline, text);
+    if (!tg_config_sandbox_of(lua)->over && lua_getstack(lua, 1, &caller) &&
+        lua_getinfo(lua, "l", &caller))
+        key = tg_config_scan_holder(tg_config_sandbox_of(lua)->scan, caller.currentline, text);
     if (!key) return;
     lua_pushfstring(lua, "%s: ", key);
     lua_concat(lua, 2);
 }
 
 /* Functions that run later must not wait for a disk, nor see another environment than the file. */
-static int refuse_late(lua_State *lua, const char *word)
+int tg_config_sandbox_refuse(lua_State *lua, const char *word)
 {
     return luaL_error(lua, "%s is only there while the file is read: keep what it gives in a local",
                       word);
@@ -99,7 +100,7 @@ static int refuse_late(lua_State *lua, const char *word)
 static int l_env(lua_State *lua)
 {
     const char *name = luaL_checkstring(lua, 1);
-    if (sandbox_of(lua)->over) return refuse_late(lua, "env");
+    if (tg_config_sandbox_of(lua)->over) return tg_config_sandbox_refuse(lua, "env");
     const char *value = getenv(name);
     if (value && *value) {
         lua_pushstring(lua, value);
@@ -168,10 +169,10 @@ static size_t text_length(const struct tg_buf *bytes)
  * sandbox, which frees them also when Lua runs out of memory in the middle of this function. */
 static int l_file(lua_State *lua)
 {
-    struct tg_config_sandbox *sandbox = sandbox_of(lua);
+    struct tg_config_sandbox *sandbox = tg_config_sandbox_of(lua);
     struct tg_buf *bytes = &sandbox->scratch;
     const char *given = luaL_checkstring(lua, 1);
-    if (sandbox->over) return refuse_late(lua, "file");
+    if (sandbox->over) return tg_config_sandbox_refuse(lua, "file");
     const char *path = given;
     if (*given != '/') path = lua_pushfstring(lua, "%s/%s", sandbox->here, given);
     tg_buf_clear(bytes);
@@ -187,69 +188,7 @@ static int l_file(lua_State *lua)
     return lua_error(lua);
 }
 
-/* ---- mappings ---- */
-
-#define MAPPINGS "tidegate.mappings" /* registry: name → what its file returned */
-
-static void push_environment(lua_State *lua);
-
-/* Pushes the text of a mapping: a shipped one by its name, another by its path. */
-static void push_mapping_text(lua_State *lua, const char *name)
-{
-    struct tg_config_sandbox *sandbox = sandbox_of(lua);
-    struct tg_buf *bytes = &sandbox->scratch;
-    if (!strchr(name, '/') && !strstr(name, ".lua")) {
-        lua_pushfstring(lua, "plugins/sources/%s.lua", name);
-        const struct tg_embedded *file = tg_embedded_find(lua_tostring(lua, -1));
-        lua_pop(lua, 1);
-        if (!file) {
-            const char *names[32];
-            tg_embedded_names("plugins/sources/", ".lua", names, 32, bytes);
-            const char *near = tg_nearest(name, names);
-            luaL_error(
-                lua,
-                near ? "there is no mapping \"%s\"; did you mean \"%s\"?"
-                     : "there is no mapping \"%s\"; a file of your own is named with its path, "
-                       "such as \"./mine.lua\"",
-                name, near);
-            return;
-        }
-        lua_pushlstring(lua, file->text, file->len);
-        return;
-    }
-    const char *path = *name == '/' ? name : lua_pushfstring(lua, "%s/%s", sandbox->here, name);
-    tg_buf_clear(bytes);
-    int rc = tg_config_slurp(path, TG_CONFIG_FILE_BYTES, bytes);
-    if (rc)
-        luaL_error(lua, "the mapping \"%s\" cannot be read: %s", path,
-                   rc == -TG_EIO ? strerror(errno) : tg_strerror(rc));
-    lua_pushlstring(lua, bytes->data ? bytes->data : "", bytes->len);
-}
-
-/* mapping(name): what the file of a mapping returns, a table with `requests` and `map`. */
-static int l_mapping(lua_State *lua)
-{
-    const char *name = luaL_checkstring(lua, 1);
-    size_t len;
-    if (sandbox_of(lua)->over) return refuse_late(lua, "mapping");
-    lua_settop(lua, 1);
-    luaL_checkstack(lua, 16, "a mapping");
-    lua_getfield(lua, LUA_REGISTRYINDEX, MAPPINGS);
-    lua_getfield(lua, 2, name);
-    if (!lua_isnil(lua, -1)) return 1;
-    push_mapping_text(lua, name);
-    const char *text = lua_tolstring(lua, -1, &len);
-    const char *chunk = lua_pushfstring(lua, "@%s%s", name, strstr(name, ".lua") ? "" : ".lua");
-    if (luaL_loadbufferx(lua, text, len, chunk, "t")) return lua_error(lua);
-    push_environment(lua);
-    lua_setfenv(lua, -2);
-    lua_call(lua, 0, 1);
-    if (!lua_istable(lua, -1))
-        return luaL_error(lua, "the mapping \"%s\" must return a table", name);
-    lua_pushvalue(lua, -1);
-    lua_setfield(lua, 2, name);
-    return 1;
-}
+/* ---- the environment ---- */
 
 /* is_list(value): whether it came out of a document as a list. */
 static int l_is_list(lua_State *lua)
@@ -257,49 +196,6 @@ static int l_is_list(lua_State *lua)
     lua_pushboolean(lua, lua_istable(lua, 1) && tgl_json_is_list(lua, 1));
     return 1;
 }
-
-/* Gives a source what its mapping has and it has not: requests and map. The source is on top. */
-static void take_mapping(lua_State *lua)
-{
-    static const char *const members[] = {"requests", "map", NULL};
-    int source = lua_gettop(lua);
-    if (!lua_istable(lua, source)) return;
-    lua_getfield(lua, source, "mapping");
-    if (lua_type(lua, -1) == LUA_TSTRING) {
-        lua_pushcfunction(lua, l_mapping);
-        lua_insert(lua, -2);
-        lua_call(lua, 1, 1);
-        for (int i = 0; members[i]; i++) {
-            lua_getfield(lua, source, members[i]);
-            if (lua_isnil(lua, -1)) {
-                lua_getfield(lua, -2, members[i]);
-                lua_setfield(lua, source, members[i]);
-            }
-            lua_pop(lua, 1);
-        }
-    }
-    lua_settop(lua, source);
-}
-
-/* The same for all sources of the file's table, which is on top. */
-static void take_mappings(lua_State *lua)
-{
-    int file = lua_gettop(lua);
-    lua_getfield(lua, file, "source");
-    take_mapping(lua);
-    lua_getfield(lua, file, "sources");
-    if (lua_istable(lua, -1)) {
-        int sources = lua_gettop(lua);
-        lua_pushnil(lua);
-        while (lua_next(lua, sources)) {
-            take_mapping(lua);
-            lua_pop(lua, 1);
-        }
-    }
-    lua_settop(lua, file);
-}
-
-/* ---- the environment ---- */
 
 static int l_unknown_global(lua_State *lua)
 {
@@ -341,7 +237,7 @@ static void copy_library(lua_State *lua, const char *name, const char *const *na
 }
 
 /* Pushes the environment of the file. */
-static void push_environment(lua_State *lua)
+void tg_config_sandbox_environment(lua_State *lua)
 {
     lua_newtable(lua);
     lua_pushvalue(lua, LUA_GLOBALSINDEX);
@@ -353,11 +249,11 @@ static void push_environment(lua_State *lua)
     lua_setfield(lua, -2, "env");
     lua_pushcfunction(lua, l_file);
     lua_setfield(lua, -2, "file");
-    lua_pushcfunction(lua, l_mapping);
+    lua_pushcfunction(lua, tg_config_mapping);
     lua_setfield(lua, -2, "mapping");
     lua_pushcfunction(lua, l_is_list);
     lua_setfield(lua, -2, "is_list");
-    lua_pushstring(lua, sandbox_of(lua)->here);
+    lua_pushstring(lua, tg_config_sandbox_of(lua)->here);
     lua_setfield(lua, -2, "here");
     lua_newtable(lua);
     lua_pushcfunction(lua, l_unknown_global);
@@ -422,15 +318,15 @@ static int l_run(lua_State *lua)
     }
     lua_setfield(lua, LUA_REGISTRYINDEX, FUNCTIONS);
     lua_newtable(lua);
-    lua_setfield(lua, LUA_REGISTRYINDEX, MAPPINGS);
+    lua_setfield(lua, LUA_REGISTRYINDEX, TG_CONFIG_MAPPINGS);
     (void)luaJIT_setmode(lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     if (luaL_loadbufferx(lua, job->source, job->len, "@" CHUNK, "t")) return lua_error(lua);
-    push_environment(lua);
+    tg_config_sandbox_environment(lua);
     lua_setfenv(lua, -2);
     lua_sethook(lua, on_steps, LUA_MASKCOUNT, HOOK_STEPS);
     lua_call(lua, 0, 1);
     luaL_checkstack(lua, 64, "reading the configuration");
-    if (lua_istable(lua, -1)) take_mappings(lua);
+    if (lua_istable(lua, -1)) tg_config_mappings_take(lua);
     lua_sethook(lua, NULL, 0, 0);
     if (!lua_istable(lua, -1)) {
         lua_pushfstring(lua, CHUNK ":0: the file must return a table, and returns %s",
@@ -462,7 +358,7 @@ static void push_functions(lua_State *lua)
 
 int tg_config_sandbox_keep(lua_State *lua)
 {
-    struct tg_config_sandbox *sandbox = sandbox_of(lua);
+    struct tg_config_sandbox *sandbox = tg_config_sandbox_of(lua);
     if (sandbox->functions == TG_CONFIG_FUNCTIONS) return 0;
     push_functions(lua);
     lua_pushvalue(lua, -2);
