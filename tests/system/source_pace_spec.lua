@@ -96,12 +96,12 @@ describe("a Web API server", function()
 
   it("that never allows full speed is not called live, and not told as away", function()
     start("rest")
-    for round = 0, 30 do
-      server:fault({ kind = "retcode", code = 12 }, { command = "POSITION_GET_BATCH", skip = round == 0 and 0 or 1, count = 1 })
-    end
+    server:fault({ kind = "often", code = 12, ms = 700 }, { command = "POSITION_GET_BATCH" })
     assert.same({ "SOURCE_BUSY", "cached" }, (told_until(client, "cached", 8000)))
-    assert.same({}, follow(client, 6000))
+    server:control({ op = "reset_stats" })
+    assert.same({}, follow(client, 8000))
     assert.equal("cached", status_of(client))
+    assert.is_true(server:stats().by_command.USER_ACCOUNT_GET_BATCH >= 3) -- and it is polled, as far as it lets itself be
     assert.is_true(gateway:metric('tidegate_source_state{source="main",state="stale"}') == 1)
     assert.equal(0, gateway:metric('tidegate_source_state{source="main",state="reconnecting"}'))
   end)

@@ -231,12 +231,23 @@ static bool answers_list(const struct mt_answer *answer)
     return answer->json.len && answer->json.data[0] == '[';
 }
 
+/* Whether the command comes too soon, by a rule that allows one each so often. */
+static bool comes_too_soon(struct mt_fault *fault, int64_t mono_ms)
+{
+    if (fault->served_ms && mono_ms - fault->served_ms < fault->ms) return true;
+    fault->served_ms = mono_ms;
+    return false;
+}
+
 void mt_command_run(struct mt_call *call)
 {
-    const struct mt_fault *fault = call->fault;
+    struct mt_fault *fault = call->fault;
     struct mt_answer *answer = call->answer;
     mt_stats_command(call);
-    if (fault && fault->kind == MT_FAULT_RETCODE) {
+    bool refused =
+        fault && (fault->kind == MT_FAULT_RETCODE ||
+                  (fault->kind == MT_FAULT_OFTEN && comes_too_soon(fault, call->mono_ms)));
+    if (refused) {
         bool auth = strncmp(call->request->command, "AUTH_", 5) == 0;
         answer->retcode = (int)fault->code;
         answer->text = fault->text;

@@ -49,7 +49,7 @@ struct mt_call {
     struct mt_session *session;
     const struct mt_request *request;
     struct mt_answer *answer;
-    const struct mt_fault *fault; /* what is to go wrong with it; or NULL */
+    struct mt_fault *fault; /* what is to go wrong with it; or NULL */
     int64_t mono_ms, wall_ms;
 };
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 const char *const mt_fault_names[] = {
-    "retcode", "delay",   "hang",   "drop",    "reset", "truncate", "garbage",
-    "garble",  "trickle", "serial", "pings",   "split", "proof",    "http",
-    "stale",   "empty",   "omit",   "foreign", "twice", "reversed", NULL,
+    "retcode", "delay",   "hang",  "drop",     "reset", "truncate", "garbage", "garble",
+    "trickle", "serial",  "pings", "split",    "proof", "http",     "stale",   "empty",
+    "omit",    "foreign", "twice", "reversed", "often", NULL,
 };
 
 static struct tg_list rules = {&rules, &rules};

@@ -28,6 +28,7 @@ enum mt_fault_kind {
     MT_FAULT_FOREIGN,  /* documents bear the login `login` */
     MT_FAULT_TWICE,    /* every row is told twice */
     MT_FAULT_REVERSED, /* the rows come in reverse order */
+    MT_FAULT_OFTEN, /* answered with `code` when `ms` have not passed since the last that was not */
     MT_FAULT_KINDS,
 };
 
@@ -42,6 +43,7 @@ struct mt_fault {
     uint64_t login;
     char *text;
     bool html;
+    int64_t served_ms;  /* OFTEN: when a command was last answered well, on the monotonic clock */
     struct tg_map kept; /* STALE: answers by question */
 };
 
