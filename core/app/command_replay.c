@@ -148,6 +148,8 @@ static int run(const struct tg_command *command, const struct tg_args *args)
     int tapes_count = collect(args, NULL, tapes);
     if (!tapes_count)
         return tg_command_misused(command, "which recording? name tapes (*.tgr) or their folder");
+    if (tg_args_get(args, "query") && !tg_args_get(args, "client"))
+        return tg_command_misused(command, "--query is a client's: it needs --client");
     struct tg_config *config =
         tg_args_get(args, "config") ? tg_command_config(args) : tg_command_defaults();
     if (!config) return TG_EXIT_FAULT;
@@ -159,6 +161,8 @@ static int run(const struct tg_command *command, const struct tg_args *args)
         .tapes_count = tapes_count,
         .accounts = accounts,
         .accounts_count = collect(args, "account", accounts),
+        .claims = tg_args_get(args, "client"),
+        .query = tg_args_get(args, "query"),
         .interpreted = tg_args_get(args, "interpreted") != NULL,
         .snapshots = tg_args_get(args, "snapshots") != NULL,
         .fault = on_fault,
@@ -179,6 +183,10 @@ static const struct tg_option options[] = {
      .help = "a rule set, or \"default\"; a second one: compare",
      .many = true},
     {.name = "account", .value = "GLOB", .help = "only these accounts", .many = true},
+    {.name = "client",
+     .value = "CLAIMS",
+     .help = "only what this client would get: its token's claims, as JSON"},
+    {.name = "query", .value = "QUERY", .help = "its URL's query, such as detail=full"},
     {.name = "from", .value = "TIME", .help = "only events from this time (UTC) on"},
     {.name = "to", .value = "TIME", .help = "only events before this time"},
     {.name = "snapshots", .help = "show the snapshots that clients were given, too"},

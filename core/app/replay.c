@@ -7,7 +7,9 @@
  * fault, and faults are told. */
 #include "app/replay.h"
 
+#include "app/client_class.h"
 #include "app/setup.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "record/reel.h"
 #include "stream/compose.h"
@@ -30,6 +32,7 @@ struct player {
     struct tg_clock_virtual clock;
     struct tg_store *store;
     struct tg_script *script;
+    uint32_t client; /* the class of the client for whom is played; 0: for all */
     bool playing;
     bool turn; /* the rules run over polls */
     uint64_t step;
@@ -69,6 +72,9 @@ static void on_event(void *ctx, const struct tg_script_event *event)
     bool latest = event->lane == TG_LANE_LATEST;
     uint64_t number = latest ? ++part->rev : ++part->seq;
     *event->receipt = (struct tg_script_receipt){.number = number};
+    if (event->filtered && player->client &&
+        !tg_script_permits(player->script, event, player->client))
+        return;
     tg_buf_clear(&player->message);
     (void)tg_compose_event(&player->message, &names, latest, event->type, number,
                            player->clock.wall, event->payload, event->len);
@@ -255,6 +261,34 @@ static void play(struct player *player, const struct tg_note *note)
         player->options->stepped(player->options->ctx, player->step, player->store);
 }
 
+/* Joins the class of the client for whom is played, as its connection would. */
+static int join_client(struct player *player, struct tg_err *err)
+{
+    const struct tg_replay_options *options = player->options;
+    struct tg_json claims = {0};
+    struct tg_buf subject = {0};
+    struct tg_err why = {{0}};
+    if (!options->claims) return 0;
+    int rc = tg_json_parse(&claims, options->claims, strlen(options->claims), &why);
+    uint32_t sub = rc ? 0 : tg_json_get(&claims, 0, "sub");
+    if (rc) {
+        rc = tg_fail(err, -rc, "the client's claims: %s", why.text);
+    } else if (!sub || claims.tokens[sub].type != TG_JSON_STRING) {
+        rc = tg_fail(err, TG_EINVAL,
+                     "the client's claims: an object with a text \"sub\" is expected, as in its "
+                     "token");
+    } else {
+        tg_json_unescape(&subject, &claims.tokens[sub]);
+        if (!subject.failed)
+            player->client = tg_client_class(player->script, subject.len ? subject.data : "",
+                                             options->claims, options->query ? options->query : "");
+        if (!player->client) rc = tg_fail(err, TG_ENOMEM, "out of memory");
+    }
+    tg_json_fini(&claims);
+    tg_buf_fini(&subject);
+    return rc;
+}
+
 static int load_rules(struct player *player, const struct tg_tape_facts *facts, struct tg_err *err)
 {
     const struct tg_replay_options *options = player->options;
@@ -271,6 +305,7 @@ static int load_rules(struct player *player, const struct tg_tape_facts *facts, 
     player->script = tg_script_new(&script);
     if (!player->script) return tg_fail(err, TG_ENOMEM, "no memory for the rules");
     int rc = tg_script_load(player->script, err);
+    if (!rc) rc = join_client(player, err);
     player->playing = !rc;
     return rc;
 }

@@ -38,6 +38,8 @@ struct tg_replay_options {
     int rules_count;
     const char *const *accounts; /* globs; none: all */
     int accounts_count;
+    /* Only what this client would get: its claims as JSON, NULL = any client's; its query. */
+    const char *claims, *query;
     bool interpreted; /* without the JIT compiler: slower, the same events */
     bool snapshots;   /* snapshots are events, too, of the type "snapshot" */
 
@@ -58,6 +60,7 @@ struct tg_replay_totals {
 };
 
 /* Plays the whole recording. 0, or with a sentence in `err`: -TG_EINVAL (the rules cannot be
- * loaded), -TG_EIO, -TG_ENOTFOUND (no recording), -TG_ENOMEM. */
+ * loaded, the claims are no JSON object with a text `sub`), -TG_EIO, -TG_ENOTFOUND (no recording),
+ * -TG_ENOMEM. */
 int tg_replay_run(const struct tg_replay_options *options, struct tg_replay_totals *totals,
                   struct tg_err *err);

@@ -283,6 +283,46 @@ describe("a recording", function()
       assert.matches("demo%-1 loop fault: loop.lua:2: it ran longer than 20 ms", out)
     end)
 
+    it("asks a rule's filter as the client it is told to play for", function()
+      write("filtered/a.lua", [[
+        rule "open" { watch = { "equity" } }
+        rule "risk" { watch = { "equity" }, to = function(client, event)
+          return client.subject == "ann" and client.claims.role == "risk" and event.payload.equity ~= nil
+        end }
+        rule "full" { watch = { "equity" }, to = function(client) return client.query.detail == "full" end }]])
+      write("nobody/a.lua", [[
+        rule "open" { watch = { "equity" } }
+        rule "risk" { watch = { "equity" }, to = function() return false end }
+        rule "full" { watch = { "equity" }, to = function() return false end }]])
+      local function kinds(...)
+        local code, out, err = replay("--account", "demo-1", "--rules", "filtered", ...)
+        assert.equal(0, code, err)
+        local found = {}
+        for kind in out:gmatch("%S+Z demo%-1 (%S+) {") do
+          found[kind] = true
+        end
+        return found
+      end
+      assert.same({ open = true, risk = true, full = true }, kinds("day"))
+      assert.same({ open = true, risk = true }, kinds("--client", '{"sub":"ann","role":"risk","exp":1}', "day"))
+      assert.same({ open = true }, kinds("--client", '{"sub":"ben","role":"risk"}', "day"))
+      assert.same({ open = true, full = true }, kinds("--client", '{"sub":"ben"}', "--query", "detail=full", "day"))
+      local code, out = replay("--exit-code", "--rules", "filtered", "--rules", "nobody", "--client", '{"sub":"ben"}', "day")
+      assert.equal(0, code, out)
+      code = replay("--exit-code", "--rules", "filtered", "--rules", "nobody", "--client", '{"sub":"ann","role":"risk"}', "day")
+      assert.equal(4, code)
+      local err
+      for _, claims in ipairs({ "{}", '{"sub":5}', "[]", "5", '"sub"' }) do
+        code, _, err = replay("--client", claims, "day")
+        assert.equal(1, code)
+        assert.matches("an object with a text \"sub\" is expected", err, 1, true)
+      end
+      code, _, err = replay("--client", "{sub:1}", "day")
+      assert.equal(1, code)
+      assert.matches("the client's claims: ", err, 1, true)
+      assert.equal(2, (replay("--query", "a=b", "day")))
+    end)
+
     it("says what is wrong with what it is given", function()
       local code, _, err
       code, _, err = replay()
