@@ -311,7 +311,7 @@ describe("a recording", function()
       assert.equal(0, code, out)
       code = replay("--exit-code", "--rules", "filtered", "--rules", "nobody", "--client", '{"sub":"ann","role":"risk"}', "day")
       assert.equal(4, code)
-      local err
+      local _, err
       for _, claims in ipairs({ "{}", '{"sub":5}', "[]", "5", '"sub"' }) do
         code, _, err = replay("--client", claims, "day")
         assert.equal(1, code)
