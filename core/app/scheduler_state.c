@@ -88,10 +88,10 @@ static void slow_down(struct tg_watch *watch, const char *code, const char *mess
     if (wait < watch->upstream->interval_ms) wait = watch->upstream->interval_ms;
     tg_watch_set_unknown(watch, false);
     tg_watch_schedule(watch, now + wait);
+    be_stale(watch, TG_TROUBLE_BUSY, wait);
     tg_warn("source", "poll_failed", tg_s("account", watch->account->id),
             tg_s("source", watch->upstream->name), tg_s("code", code), tg_s("message", message),
-            tg_i("retry_in_ms", wait), tg_s("status", "cached"));
-    be_stale(watch, TG_TROUBLE_BUSY, wait);
+            tg_i("retry_in_ms", wait), tg_s("status", tg_watch_status(watch)));
 }
 
 void tg_watch_overdue(struct tg_watch *watch)

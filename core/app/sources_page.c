@@ -33,11 +33,11 @@ void tg_sources_health(const struct tg_scheduler *scheduler, struct tg_sources_h
 {
     const struct tg_upstream sum = sum_of(scheduler);
     const uint32_t *states = sum.counters.states, unknown = sum.counters.unknown;
-    uint32_t ill =
-        states[TG_SOURCE_ERROR] + states[TG_SOURCE_RECONNECTING] + states[TG_SOURCE_STALE];
+    uint32_t ill = states[TG_SOURCE_ERROR] + states[TG_SOURCE_RECONNECTING];
     *out = (struct tg_sources_health){
         .asked = sum.counters.watches - unknown,
         .ill = ill - (unknown < ill ? unknown : ill),
+        .stale = states[TG_SOURCE_STALE],
         .circuit_open = tg_upstream_open(&sum),
     };
 }

@@ -8,6 +8,7 @@
  * health, and is not counted. */
 struct tg_sources_health {
     uint32_t asked, ill; /* accounts; those whose polls fail */
+    uint32_t stale;      /* those whose sources answer, with states older than promised */
     bool circuit_open;   /* of any source */
 };
 

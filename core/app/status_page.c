@@ -111,9 +111,9 @@ bool tg_health_write(const struct tg_gateway *gateway, struct tg_buf *out)
     tg_sources_health(gateway->scheduler, &sources);
     bool well = gateway->ready && !gateway->draining && rules.generation &&
                 !(sources.asked && sources.ill == sources.asked);
-    bool degraded = sources.ill || *rules.last_error || rules.origin == TG_ORIGIN_ROLLBACK ||
-                    sources.circuit_open || tg_recording_ill(gateway) ||
-                    stopped_rules(gateway->script);
+    bool degraded = sources.ill || sources.stale || *rules.last_error ||
+                    rules.origin == TG_ORIGIN_ROLLBACK || sources.circuit_open ||
+                    tg_recording_ill(gateway) || stopped_rules(gateway->script);
     tg_json_open(out, '{');
     tg_json_member_text(out, "status", !well ? "unhealthy" : degraded ? "degraded" : "healthy");
     tg_json_member_text(out, "version", TIDEGATE_VERSION);

@@ -102,7 +102,8 @@ describe("a Web API server", function()
     assert.same({}, follow(client, 8000))
     assert.equal("cached", status_of(client))
     assert.is_true(server:stats().by_command.USER_ACCOUNT_GET_BATCH >= 3) -- and it is polled, as far as it lets itself be
-    assert.is_true(gateway:metric('tidegate_source_state{source="main",state="stale"}') == 1)
+    assert.equal("degraded", gateway:health().status)
+    assert.equal(1, gateway:metric('tidegate_source_state{source="main",state="stale"}'))
     assert.equal(0, gateway:metric('tidegate_source_state{source="main",state="reconnecting"}'))
   end)
 
