@@ -196,12 +196,12 @@ function Server:client(transport, login, password)
   local client = setmetatable({ seen = 0 }, Client)
   client.process = process.start({
     argv = {
-      "/usr/bin/env", "python3", root .. "/tests/support/webapi_client.py", tostring(self.port), transport,
+      -- Nothing of this machine's own is loaded: it starts in a quarter of the time.
+      "/usr/bin/python3", "-I", "-S", "-B", "-X", "utf8", root .. "/tests/support/webapi_client.py", tostring(self.port), transport,
       tostring(login or self.login), password or self.password,
     },
     env = {
-      LD_PRELOAD = false, PYTHONIOENCODING = "utf-8",
-      WEBAPI_CA = self.certificate and self.certificate.cert or false,
+      LD_PRELOAD = false, WEBAPI_CA = self.certificate and self.certificate.cert or false,
     },
     stdin = true,
   })

@@ -41,7 +41,7 @@ describe("the terminal bridge", function()
     path = os.tmpname()
     write(state_of())
     bridge = process.start({
-      argv = { "python3", "-B", root .. "/examples/bridge/mt5_bridge.py", "--port", "0", "--settle", "0", ... },
+      argv = { "/usr/bin/python3", "-B", root .. "/examples/bridge/mt5_bridge.py", "--port", "0", "--settle", "0", ... },
       env = { MT5_STANDIN = path, PYTHONPATH = root .. "/tests/support/metatrader5", MT5_BRIDGE_TOKEN = TOKEN,
         LD_PRELOAD = false, ASAN_OPTIONS = false },
     })
@@ -188,7 +188,7 @@ describe("the terminal bridge", function()
       ["go together"] = { "--no-token", "--key", "x" },
       ["in quarters"] = { "--no-token", "--utc-offset", "99" },
     }) do
-      local wrong = process.start({ argv = { "python3", "-B", root .. "/examples/bridge/mt5_bridge.py", unpack(words) },
+      local wrong = process.start({ argv = { "/usr/bin/python3", "-B", root .. "/examples/bridge/mt5_bridge.py", unpack(words) },
         env = { MT5_BRIDGE_TOKEN = "short", LD_PRELOAD = false, ASAN_OPTIONS = false } })
       assert(wrong:wait_exit(10000))
       assert.equal(2, wrong.code)
