@@ -47,7 +47,7 @@ void tg_account_fini(struct tg_account *account)
     tg_deals_fini(&account->orders_gone);
     tg_debts_fini(&account->debts);
     tg_debts_fini(&account->debts_was);
-    free(account->heirlooms.rows);
+    tg_heirlooms_fini(&account->heirlooms);
     tg_deals_fini(&account->deals);
     tg_waits_fini(&account->waiting);
     tg_waits_fini(&account->waiting_was);
@@ -112,19 +112,6 @@ static int arrange(struct tg_records *records)
     return 0;
 }
 
-/* From when on a deal is news of a position that was there before us: since the first poll, and
- * since its volume last moved. Without a clock of the source's own that poll's place in its time is
- * known to a minute only. */
-static int64_t news_since(const struct tg_account *account, const struct tg_records *records,
-                          const struct tgl_position *position)
-{
-    int64_t moved_ms =
-        position->time_update > position->time_open ? position->time_update : position->time_open;
-    int64_t since =
-        account->begun_ms - (records->source_time_ms ? account->begun_ms % 1000 : TG_NEWS_MS);
-    return moved_ms >= since ? moved_ms + 1 : since;
-}
-
 /* Whether the first positions show what a deal did that is listed with them: it was made, by the
  * source's clock, before they were read. A source without a clock shows it by the time at which a
  * position last moved; what is not known is taken for shown. */
@@ -147,23 +134,22 @@ static int inherit(struct tg_account *account, const struct tg_records *records)
         if (old) tg_deals_remember(&account->deals, &records->deals[i]);
         all = all && old;
     }
-    /* Whether the balance has those that are left nobody knows. */
-    if (all) account->gap = account->steady = 0;
+    /* Whether the balance has those that are left nobody knows, nor, where it is read after the
+     * deals, those that are not listed yet: then the next poll has to say the same. */
+    if (all) account->gap = 0;
+    if (all && !records->deals_known) account->steady = 0;
     account->steady_ms = account->begun_ms;
     if (!n) return 0;
+    if (tg_heirlooms_reserve(&account->heirlooms, n)) return -TG_ENOMEM;
     struct tgl_position *rows = malloc(n * sizeof *rows);
-    struct tg_heirloom *heirs = malloc(n * sizeof *heirs);
-    if (!rows || !heirs) {
-        free(rows);
-        free(heirs);
-        return -TG_ENOMEM;
-    }
+    if (!rows) return -TG_ENOMEM;
     memcpy(rows, records->positions, n * sizeof *rows);
     for (uint32_t i = 0; i < n; i++)
-        heirs[i] =
-            (struct tg_heirloom){rows[i].position_id, news_since(account, records, &rows[i])};
+        tg_heirlooms_add(
+            &account->heirlooms,
+            (struct tg_heirloom){rows[i].position_id, tg_heirloom_since(&rows[i], account->begun_ms,
+                                                                        records->source_time_ms)});
     account->positions = (struct tg_positions){rows, n, n};
-    account->heirlooms = (struct tg_heirlooms){heirs, n};
     return 0;
 }
 

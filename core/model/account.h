@@ -3,6 +3,7 @@
 
 #include "model/deals.h"
 #include "model/debts.h"
+#include "model/heirlooms.h"
 #include "model/record.h"
 #include "model/waits.h"
 
@@ -53,7 +54,7 @@ struct tg_orders {
 struct tg_suspect {
     uint64_t id;     /* the position's identifier, the order's ticket */
     int polls;       /* in how many polls it has been what it is now */
-    int repeats;     /* how many more were the answer before once again, by the source's clock */
+    int repeats;     /* how many more say little: the answer before once again, or no history */
     int64_t lots;    /* its volume by then, as tg_plan has it; 0: missing */
     double gap;      /* the account's before it was missing; NAN while that is not sure */
     int64_t gap_ms;  /* what was made before this is in it, listed or not */
@@ -65,19 +66,6 @@ struct tg_suspect {
 struct tg_suspects {
     struct tg_suspect *rows;
     uint32_t count, cap;
-};
-
-/* A position that was open when the account was first seen. Parts of it may have been closed
- * before, so only deals made since then are evidence. */
-struct tg_heirloom {
-    uint64_t id;
-    int64_t since_ms; /* UTC, by the source's clock */
-};
-
-/* Sorted by identifier. */
-struct tg_heirlooms {
-    struct tg_heirloom *rows;
-    uint32_t count;
 };
 
 /* Everything the model knows about one account. Owned by the store. */

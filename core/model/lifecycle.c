@@ -99,11 +99,22 @@ static int64_t signed_lots(const struct tgl_position *position)
     return position->side == TG_SIDE_SELL ? -lots : lots;
 }
 
-static int64_t evidence_since(const struct tg_account *account, uint64_t id)
+/* Whether a position is new to us and was there before us: the first answers, of a minute at most,
+ * lacked it. */
+static bool is_found(const struct tg_walk *walk, const struct tg_plan *plan)
 {
-    const struct tg_heirlooms *heirlooms = &account->heirlooms;
-    const struct tg_heirloom *row = TG_ROWS_FIND(heirlooms->rows, heirlooms->count, id, id);
-    return row ? row->since_ms : 0;
+    const struct tgl_position *now = plan->now;
+    int64_t begun_ms = walk->account->begun_ms;
+    return now && !plan->was && now->time_open && now->time_open < begun_ms &&
+           tg_walk_last_poll(walk->account) < begun_ms + TG_NEWS_MS;
+}
+
+static int64_t evidence_since(const struct tg_walk *walk, const struct tg_plan *plan)
+{
+    const struct tg_account *account = walk->account;
+    const struct tg_heirloom *row = tg_heirlooms_find(&account->heirlooms, plan->id);
+    if (row || !is_found(walk, plan)) return row ? row->since_ms : 0;
+    return tg_heirloom_since(plan->now, account->begun_ms, walk->records->source_time_ms);
 }
 
 /* Whether a position began with that deal, as far as is told; within whole seconds. A position that
@@ -115,8 +126,17 @@ static bool begins_with(const struct tgl_position *now, const struct tgl_positio
            llabs(now->time_open - deal->time) <= TG_SECOND_MS;
 }
 
+/* Whether no other deal of its position is listed that was made before, in which case those are
+ * what the reversal turned round. */
+static bool is_first(const struct tg_records *records, const struct tgl_deal *deal)
+{
+    for (const struct tgl_deal *row = records->deals; row < deal; row++)
+        if (row->position_id == deal->position_id) return false;
+    return true;
+}
+
 /* A netting position that turned round may come back under another identifier: its reversal is then
- * a deal of one of the two, of the volume of both. */
+ * a deal of one of the two, of the volume of both, and the ticket is that of the deal's order. */
 static const struct tgl_deal *turn_of(const struct tg_walk *walk, const struct tgl_position *was)
 {
     const struct tg_records *records = walk->records;
@@ -131,7 +151,9 @@ static const struct tgl_deal *turn_of(const struct tg_walk *walk, const struct t
                 !begins_with(now, was, deal) ||
                 tg_positions_find(&walk->account->positions, now->position_id))
                 continue;
-            if (deal->position_id == was->position_id || deal->position_id == now->position_id)
+            bool by_order = !deal->order || deal->order == now->ticket;
+            if ((deal->position_id == was->position_id && by_order) ||
+                (deal->position_id == now->position_id && is_first(records, deal)))
                 return deal;
         }
     }
@@ -146,6 +168,20 @@ static bool is_reborn(const struct tg_walk *walk, const struct tg_plan *plan)
     if (walk->account->deals_ever || walk->records->deals_known || !was || !now) return false;
     return was->time_open && now->time_open > was->time_open && was->ticket == now->ticket &&
            !tg_same(was->price_open, now->price_open, now->digits);
+}
+
+/* Deals that are listed of a position that is told as closed without them, as they do not lead
+ * there, were all made before: the estimate stands for them. */
+static void sweep(const struct tg_walk *walk, struct tg_plan *plan)
+{
+    uint32_t at = 0;
+    plan->owed = plan->expected = 0;
+    for (const struct tgl_deal *deal; (deal = tg_walk_next(walk, plan, &at));) {
+        int64_t volume = tg_scaled(deal->volume, 8);
+        if (deal->reason != TG_REASON_ROLLOVER)
+            plan->swept += deal->action == TG_ACTION_SELL ? -volume : volume;
+        plan->settled++;
+    }
 }
 
 static void judge(struct tg_walk *walk, struct tg_plan *plan)
@@ -167,18 +203,16 @@ static void judge(struct tg_walk *walk, struct tg_plan *plan)
         tg_walk_weight(plan->polls, plan->repeats) < tg_gap_patience(walk, plan, suspect)
             ? TG_HELD
             : TG_ESTIMATED;
+    if (plan->verdict == TG_ESTIMATED && !plan->now) sweep(walk, plan);
 }
 
 static struct tg_plan *add_plan(struct tg_walk *walk, uint64_t id, const struct tgl_position *was,
                                 const struct tgl_position *now)
 {
     struct tg_plan *plan = &walk->plans[walk->plans_count++];
-    *plan = (struct tg_plan){.id = id,
-                             .was = was,
-                             .now = now,
-                             .told = signed_lots(was),
-                             .lots = signed_lots(now),
-                             .since_ms = evidence_since(walk->account, id)};
+    *plan = (struct tg_plan){
+        .id = id, .was = was, .now = now, .told = signed_lots(was), .lots = signed_lots(now)};
+    plan->since_ms = evidence_since(walk, plan);
     return plan;
 }
 
@@ -262,8 +296,12 @@ static void settle_up(struct tg_walk *walk)
                                            .lots = plan->lots,
                                            .seen_ms = plan->seen_ms};
             tg_gap_take(walk, before, suspect);
+        } else if (is_found(walk, plan)) {
+            if (!tg_heirlooms_find(&account->heirlooms, plan->id))
+                tg_heirlooms_add(&account->heirlooms,
+                                 (struct tg_heirloom){plan->id, plan->since_ms});
         } else if (!plan->shown && !plan->turn && (plan->reborn || plan->lots != plan->told)) {
-            debt.lots = plan->lots - plan->told;
+            debt.lots = plan->lots - plan->told - plan->swept;
             debt.deals = plan->reborn ? 2 : 1;
             if (plan->was && walk->records->source_time_ms)
                 debt.told_ms = walk->records->source_time_ms - (plan->lots ? TG_CLOCK_MS : 0);
@@ -292,7 +330,8 @@ static int make_room(struct tg_account *account, const struct tg_records *record
         suspects->cap = old;
     }
     next->count = suspects->count = 0;
-    int rc = tg_debts_copy(&account->debts_was, &account->debts, room + deals, mono_ms);
+    int rc = tg_heirlooms_reserve(&account->heirlooms, records->positions_count);
+    if (!rc) rc = tg_debts_copy(&account->debts_was, &account->debts, room + deals, mono_ms);
     if (!rc) rc = tg_waits_reserve(&account->waiting_was, deals);
     return rc ? rc : tg_deals_reserve(&account->deals, 2 * deals + old);
 }

@@ -17,6 +17,7 @@ struct tg_plan {
     int64_t told, lots;                   /* their volumes, signed, at eight decimals */
     int64_t since_ms;                     /* deals before this are no evidence */
     int64_t seen_ms;   /* when it was last seen as it was told, UTC by the source; 0 = not known */
+    int64_t swept;     /* what the settled deals of an estimated close made, lots as above */
     int64_t owed;      /* what is still owed when `settled` is paid, lots as above */
     uint32_t expected; /* deals that were owed */
     uint32_t settled;  /* the first untold deals, which only pay for what was told before */

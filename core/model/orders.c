@@ -1,7 +1,7 @@
 /* A pending order that is missing from an answer has ended only when something says how: the order
  * history, or deals that fill all of it. Without a witness it is a suspect and stays, like a
- * position; after several good polls (many, of a source that tells a history) it is
- * told as removed in state "unknown", marked as estimated.
+ * position; after several good polls (many, of a source that tells a history, and those in which it
+ * did not count little) it is told as removed in state "unknown", marked as estimated.
  * Whether it was cancelled or filled is never concluded from an absence.
  *
  * The history alone tells orders that were placed and ended between two polls. It also repeats
@@ -132,7 +132,8 @@ static int gone(struct tg_account *account, const struct tg_records *records,
     const struct tgl_order *end = ending(records, was->ticket);
     const struct tgl_deal *fill = end ? NULL : filling(records, was);
     struct tg_suspect suspect = suspect_of(&account->order_suspects, was->ticket);
-    if (suspect.polls && tg_walk_is_repeat(account, records))
+    bool blind = account->history_ever && !records->history_known;
+    if (suspect.polls && (blind || tg_walk_is_repeat(account, records)))
         suspect.repeats++;
     else
         suspect.polls++;
@@ -259,12 +260,12 @@ int tg_orders_run(struct tg_account *account, const struct tg_records *records,
 {
     int rc = make_room(account, records);
     if (rc) return rc;
+    if (records->history_known) account->history_ever = true;
     if (!account->orders_known) {
         for (uint32_t i = 0; i < records->orders_count; i++)
             account->orders_was.rows[account->orders_was.count++] = records->orders[i];
         return 0;
     }
-    if (records->history_known) account->history_ever = true;
     for (uint32_t i = 0; records->history_known && i < records->history_count && !rc; i++)
         rc = brief(account, records, &records->history[i]);
     if (!rc) rc = compare(account, records, policy);

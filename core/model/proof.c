@@ -56,11 +56,19 @@ const struct tgl_deal *tg_walk_next(const struct tg_walk *walk, const struct tg_
     return NULL;
 }
 
+/* Whether a position's volume last moved after a deal, or with it: by the times of the platform. */
+static bool has_moved_since(const struct tgl_position *position, const struct tgl_deal *deal)
+{
+    int64_t grain = deal->time % 1000 ? 0 : 999;
+    return position && deal->time && deal->time + grain <= position->time_update;
+}
+
 /* The first deals that only pay for what was told before them. Where the source has a clock these
- * are the ones that were made before the position was last seen as it was told: they were in that
- * volume already (one from before what was asked for shows that the clocks disagree). Where it has
- * none, or within the clock's grain, the ones that make the volume that was told of the one that
- * deals had made before, and as many as were told without: volumes may come back to what they were.
+ * are the ones that were made before the position was last seen as it was told, or before its
+ * volume last moved: they were in that volume already (one from before what was asked for shows
+ * that the clocks disagree). Where it has none, or within the clock's grain, the ones that make the
+ * volume that was told of the one that deals had made before, and as many as were told without:
+ * volumes may come back to what they were.
  */
 static uint32_t settle(const struct tg_walk *walk, struct tg_plan *plan)
 {
@@ -74,8 +82,10 @@ static uint32_t settle(const struct tg_walk *walk, struct tg_plan *plan)
     plan->expected = debt->deals;
     for (const struct tgl_deal *deal; (deal = tg_walk_next(walk, plan, &at));) {
         bool told = deal->time < debt->told_ms;
-        bool before = deal->time >= oldest_ms && n == old &&
-                      (told || (!spent && deal->time < seen_ms - TG_CLOCK_MS));
+        bool before =
+            deal->time >= oldest_ms && n == old &&
+            (told ||
+             (!spent && (deal->time < seen_ms - TG_CLOCK_MS || has_moved_since(plan->was, deal))));
         if (spent && !before) break;
         int64_t effect = tg_scaled(deal->volume, 8);
         if (before) {
@@ -114,6 +124,16 @@ static bool is_bare(const struct tg_walk *walk, const struct tg_plan *plan)
     return news;
 }
 
+/* Whether a deal may have added to a position that was there before us and that the answers so far
+ * lacked: a position's identifier is the order's that opened it. After a minute it would have been
+ * seen. */
+static bool is_addition(const struct tg_walk *walk, const struct tg_plan *plan,
+                        const struct tgl_deal *deal)
+{
+    return deal->order && deal->order != plan->id &&
+           deal->time < walk->account->begun_ms + TG_NEWS_MS;
+}
+
 /* Whether the trade that the shown deals make began since the first poll. */
 static bool has_begun(const struct tg_walk *walk, const struct tg_plan *plan)
 {
@@ -121,7 +141,7 @@ static bool has_begun(const struct tg_walk *walk, const struct tg_plan *plan)
     uint32_t at = 0;
     for (uint32_t n = 0; n <= plan->settled; n++)
         deal = tg_walk_next(walk, plan, &at);
-    return deal && tg_walk_is_news(walk->account, deal->time);
+    return deal && tg_walk_is_news(walk->account, deal->time) && !is_addition(walk, plan, deal);
 }
 
 /* Closing deals of what nobody saw, made before a position of the same identifier began: of a life
@@ -137,12 +157,12 @@ static void set_orphans_aside(const struct tg_walk *walk, const struct tg_plan *
 }
 
 /* Whole lives of what nobody saw that began before the first poll: history, which the life after it
- * does not wait for. */
+ * neither waits for nor tells. */
 static void set_history_aside(const struct tg_walk *walk, const struct tg_plan *plan)
 {
     uint32_t begun = 0, at = 0;
     int64_t lots = 0;
-    if (plan->was || plan->now || tg_debts_find(&walk->account->debts, plan->id)) return;
+    if (plan->was || tg_debts_find(&walk->account->debts, plan->id)) return;
     for (const struct tgl_deal *deal; (deal = tg_walk_next(walk, plan, &at));) {
         if (!lots && tg_walk_is_news(walk->account, deal->time)) return;
         if (!lots) begun = at - 1;
@@ -152,6 +172,14 @@ static void set_history_aside(const struct tg_walk *walk, const struct tg_plan *
             if (walk->marks[i] == TG_DEAL_FREE && walk->records->deals[i].position_id == plan->id)
                 walk->marks[i] = TG_DEAL_STRAY;
     }
+}
+
+/* Whether a part of what is owed has been paid and not all of it: what is listed next belongs to
+ * that, so it proves nothing. */
+static bool is_half_paid(const struct tg_walk *walk, const struct tg_plan *plan)
+{
+    const struct tg_debt *debt = tg_debts_find(&walk->account->debts, plan->id);
+    return debt && plan->owed && (plan->settled || !debt->deals);
 }
 
 bool tg_walk_prove(const struct tg_walk *walk, struct tg_plan *plan)
@@ -164,6 +192,7 @@ bool tg_walk_prove(const struct tg_walk *walk, struct tg_plan *plan)
     plan->silent = 0;
     plan->settled = settle(walk, plan);
     plan->shown = 0;
+    if (is_half_paid(walk, plan)) return holds;
     plan->bare = is_bare(walk, plan);
     for (const struct tgl_deal *deal; (deal = tg_walk_next(walk, plan, &at));) {
         if (n++ < plan->settled) continue;

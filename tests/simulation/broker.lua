@@ -15,7 +15,7 @@ local function new(random, options)
     random = random, netting = options.netting, now = START_MS, last_id = 1000,
     balance = 1000000, credit = 0, prices = {}, positions = {}, order = {}, orders = {}, deals = {}, history = {},
     steps = {}, levels = {}, operations = {}, order_life = {}, count = 0, whole_seconds = options.whole_seconds,
-    listed = options.listed or function(now) return now end, story = {},
+    listed = options.listed or function(now) return now end, story = {}, extra = options.extra,
   }, Broker)
   for _, symbol in ipairs(SYMBOLS) do
     self.prices[symbol] = 100000 + random(50000)
@@ -46,7 +46,7 @@ end
 
 function Broker:deal(row)
   row.ticket, row.time = self:id(), self:stamp(self.now)
-  row.listed = self.listed(self.now)
+  row.listed = self.listed(self.now, row.id)
   row.profit, row.swap, row.commission = row.profit or 0, row.swap or 0, row.commission or 0
   self.balance = self.balance + row.profit + row.swap + row.commission
   self.deals[#self.deals + 1] = row
@@ -186,9 +186,9 @@ end
 
 local KINDS = { "balance", "credit", "charge", "correction", "bonus", "commission", "interest", "dividend", "tax" }
 
-function Broker:move_money()
-  local kind = self.random(2) == 0 and "balance" or KINDS[1 + self.random(#KINDS)]
-  local amount = (self.random(2) == 0 and 1 or -1) * (1 + self.random(50000))
+function Broker:move_money(kind, amount)
+  kind = kind or self.random(2) == 0 and "balance" or KINDS[1 + self.random(#KINDS)]
+  amount = amount or (self.random(2) == 0 and 1 or -1) * (1 + self.random(50000))
   local deal = self:deal({ entry = "none", action = kind, profit = amount, comment = kind .. " " .. amount })
   if kind == "credit" then self.balance, self.credit = self.balance - amount, self.credit + amount end
   self.operations[deal.ticket] = { kind = kind, amount = amount, time = self.now }
@@ -210,7 +210,7 @@ end
 
 function Broker:end_order(order, state, position_id)
   order.state, order.done, order.position_id = state, self.now, position_id
-  order.listed = self.listed(self.now)
+  order.listed = self.listed(self.now, order.ticket)
   self.orders[order.ticket] = nil
   self.history[#self.history + 1] = order
   local life = self.order_life[order.ticket]
@@ -256,6 +256,18 @@ function Broker:opposite(position)
   end
 end
 
+-- The margin is gone: the server closes positions within one second, and what is lost beyond zero is given back.
+function Broker:stop_out()
+  local many = 1 + self.extra(#self.order)
+  self:note("stop out of %d", many)
+  for _ = 1, many do
+    local position = self.positions[self.order[1 + self.extra(#self.order)]]
+    self:close(position, position.lots, "stop_out")
+    if self.extra(2) == 0 then self.now = self.now + self.extra(100) end
+  end
+  if self.extra(2) == 0 then self:move_money("correction", 1 + self.extra(1000)) end
+end
+
 local REASONS = { "manual", "expert", "sl", "tp", "stop_out", "mobile", "web", "dealer" }
 
 -- One thing happens.
@@ -263,6 +275,7 @@ function Broker:act()
   local random, position = self.random, self:some(self.positions)
   local wish, order = random(100), self:some(self.orders)
   self:move_prices()
+  if self.extra and #self.order > 1 and self.extra(60) == 0 then return self:stop_out() end
   if wish < 22 or not position then
     local symbol = SYMBOLS[1 + random(#SYMBOLS)]
     local held = self.netting and self:held(symbol)
@@ -305,7 +318,7 @@ function Broker:live(till, rate)
     self.now = self.now + gap
     self:act()
   end
-  self.now = till
+  self.now = math.max(self.now, till)
 end
 
 return { new = new, START_MS = START_MS, signed = signed }

@@ -27,6 +27,10 @@ local function figures_match(steps, from, to, m)
     and math.abs(m.close_price - weighted / lots / 1e5) < 0.6e-5
 end
 
+local function signed_lots(m)
+  return math.floor(m.position.volume * 100 + 0.5) * (m.position.type == "sell" and -1 or 1)
+end
+
 -- The steps to which a message may lead from `at`. What was opened before its deals were listed, and what is told
 -- without them, may stand for more than it can say; a later message must then say so: `owes`.
 local function advance(steps, at, owes, m, world)
@@ -36,7 +40,7 @@ local function advance(steps, at, owes, m, world)
     out[#out + 1] = { to, debt }
   end
   if m.type == "position_opened" then
-    local want = math.floor(m.position.volume * 100 + 0.5) * (m.position.type == "sell" and -1 or 1)
+    local want = signed_lots(m)
     if steps[at].lots ~= 0 then return out end
     if m.synthetic then return { { at, owes } } end
     local crossed = false
@@ -75,6 +79,19 @@ local function text_of(m)
     m.coalesced and " coalesced" or "")
 end
 
+-- A position that the first answer lacked is told as opened when it is seen, however large it is by then.
+local function seen_first(steps, from, m)
+  local out = {}
+  if m.synthetic then -- it was not seen at all, and its deals told all of it
+    while steps[from].lots ~= 0 do from = from - 1 end
+    return { [from * 2] = true }
+  end
+  for to = from, #steps do
+    if steps[to].lots == signed_lots(m) then out[to * 2] = true end
+  end
+  return out
+end
+
 -- What was told of positions, from the steps at which the client came in (`from[id]`) to the last.
 function judge.positions(broker, told, from, world)
   local by_id = {}
@@ -89,10 +106,15 @@ function judge.positions(broker, told, from, world)
     local steps = broker.steps[id]
     if not steps then fail("position %d was told and never was", id) end
     -- Without the source's clock nobody knows what of the first answers' deals the first positions show.
-    local edge = not world.clock and not from[id] and world.edge(steps[1].time)
+    local begun = from[id] or 0
+    local edge = not world.clock and (begun > 0 and steps[begun].lots == 0 and world.edge(steps[begun].time)
+      or steps[begun + 1] and world.edge(steps[begun + 1].time))
     local at = { [(from[id] or 0) * 2] = true } -- step * 2, + 1 while it owes
+    local hidden = world.hidden[id]
     for _, m in ipairs(edge and {} or messages) do
       local next_at = {}
+      if hidden and m.type == "position_opened" then next_at = seen_first(steps, from[id], m) end
+      hidden = false
       for place in pairs(at) do
         for _, to in ipairs(advance(steps, math.floor(place / 2), place % 2 == 1, m, world)) do
           next_at[to[1] * 2 + (to[2] and 1 or 0)] = true
@@ -111,8 +133,9 @@ function judge.positions(broker, told, from, world)
   end
   for id, steps in pairs(broker.steps) do
     local silent = not by_id[id] and (from[id] or 0) < #steps
+    local hidden = world.hidden[id] and steps[#steps].lots == 0
     local edge = silent and not world.clock and world.edge(steps[(from[id] or 0) + 1].time)
-    if silent and world.deals and not edge then fail("position %d: %d steps and not a word", id, #steps - (from[id] or 0)) end
+    if silent and world.deals and not edge and not hidden then fail("position %d: %d steps and not a word", id, #steps - (from[id] or 0)) end
     if silent and steps[#steps].lots ~= 0 then fail("position %d is open and not a word", id) end
   end
 end
@@ -126,7 +149,7 @@ function judge.orders(broker, told, from, world)
     if ticket then
       local life = broker.order_life[ticket] or fail("order %d was told and never was", ticket)
       if m.type == "order_placed" then
-        if placed[ticket] or from[ticket] then fail("order %d was placed twice", ticket) end
+        if placed[ticket] or from[ticket] and not world.orders_hidden[ticket] then fail("order %d was placed twice", ticket) end
         placed[ticket] = true
       else
         if removed[ticket] then fail("order %d was removed twice", ticket) end
@@ -135,7 +158,7 @@ function judge.orders(broker, told, from, world)
         if m.state ~= life.state and m.state ~= "unknown" then
           fail("order %d was %s and is told as %s", ticket, life.state, m.state)
         end
-        if m.state == "unknown" and world.lag == 0 and world.history and not world.no_deals then
+        if m.state == "unknown" and world.history_ms and life.ended > world.history_ms then
           fail("order %d was %s and is told as unknown", ticket, life.state)
         end
         if m.state == "unknown" and not m.estimated then fail("order %d: unknown and not estimated", ticket) end
@@ -149,7 +172,7 @@ function judge.orders(broker, told, from, world)
       not (life.ended and life.ended <= world.began) and world.orders and (world.clock or not world.edge(life.placed)) then
       fail("order %d was placed and not told", ticket)
     end
-    if life.ended and (there and world.orders or placed[ticket]) and not removed[ticket] then
+    if life.ended and (there and not world.orders_hidden[ticket] and world.orders or placed[ticket]) and not removed[ticket] then
       fail("order %d was %s and not told", ticket, life.state)
     end
   end

@@ -1,6 +1,7 @@
 -- A source that reads the broker and cannot be relied on.
 --
--- A poll reads positions and orders first, then the account, then the deals, and trading goes on in between. Faults
+-- A poll reads positions and orders first, then the account, then the deals (of the Web API: the deals, always, then the
+-- account), and trading goes on in between. Faults
 -- do to the answers what servers, bridges and networks do: lose them, cut them, repeat rows, mix their order, serve an
 -- old one, or show an account without positions while a terminal logs in.
 local Source = {}
@@ -12,11 +13,12 @@ local KINDS = {
   { name = "late", clock = true, deals = true, history = true, orders = true, lag = 25000, late = true },
   { name = "terminal", clock = false, deals = true, history = true, orders = true, lag = 1500, seconds = true },
   { name = "bare", clock = false, deals = false, history = false, orders = false, lag = 0 },
+  { name = "web", clock = true, deals = true, history = true, orders = true, lag = 0, account_last = true },
 }
 
-local function new(random, broker, kind, intensity)
+local function new(random, broker, kind, intensity, extra)
   return setmetatable({
-    random = random, broker = broker, kind = kind, intensity = intensity, count = 0, by_name = {}, spell = 0,
+    random = random, broker = broker, kind = kind, intensity = intensity, count = 0, by_name = {}, spell = 0, extra = extra,
   }, Source)
 end
 
@@ -75,13 +77,31 @@ function Source:begin_spell()
   local names = { "lost", "lost", "empty", "cut", "no_deals", "no_positions" }
   if kind.clock then names[#names + 1] = "stale" end
   local name = names[1 + random(#names)]
-  -- An absence that lasts is decidable only where the deals of everything else are listed in time.
+  -- An absence that lasts for as many polls as a suspect is held is decidable only where the deals of everything else are
+  -- listed in time.
   local absence = name == "empty" or name == "cut"
-  local longest = absence and (kind.lag > 0 or not kind.deals) and 1 or 20
-  if absence and longest == 1 and not self.was_whole then return end
+  local short = absence and (kind.lag > 0 or not kind.deals)
+  local longest = not short and 20 or self.extra and 2 or 1
+  if short and not self.was_whole then return end
   if name == "lost" and random(4) == 0 then longest = 100 end
   self.spell_name, self.spell = name, 1 + random(random(3) == 0 and longest or math.min(longest, 3))
   self:fault(name, ("%s for %d polls"):format(name, self.spell))
+end
+
+-- Somebody logged in elsewhere: what is there is another account's.
+function Source:stranger(answer)
+  self:fault("stranger")
+  answer.account = { login = "5002", balance = 100 * (1 + self.extra(1000)), credit = 0, profit = 0, netting = self.broker.netting }
+  if self.extra(2) == 0 then answer.positions, answer.orders, answer.deals = {}, answer.orders and {}, answer.deals and {} end
+  answer.bad, answer.stranger = true, true
+end
+
+function Source:read_account_or_not(answer, quiet)
+  answer.account = self:read_account()
+  if not quiet and self.random.unit() < self.intensity / 2 then
+    self:fault("no_account")
+    answer.account = nil
+  end
 end
 
 local function shuffle(random, list)
@@ -115,13 +135,11 @@ function Source:poll(rate, since, wants, quiet)
   answer.whole = count == #answer.positions and (not answer.orders or orders_count == #answer.orders)
   if fault == "no_positions" then answer.positions, answer.orders = nil, nil end
   pause()
-  answer.account = self:read_account()
-  if not quiet and random.unit() < self.intensity / 2 then
-    self:fault("no_account")
-    answer.account = nil
+  if not kind.account_last then
+    self:read_account_or_not(answer, quiet)
+    pause()
   end
-  pause()
-  if kind.deals and fault ~= "no_deals" and wants(answer) then
+  if kind.deals and fault ~= "no_deals" and (kind.account_last or wants(answer)) then
     answer.deals = listed(broker.deals, since, broker.now, "time")
     if kind.history then answer.history = listed(broker.history, since, broker.now, "done") end
     if not quiet and random.unit() < self.intensity then
@@ -135,11 +153,17 @@ function Source:poll(rate, since, wants, quiet)
       end
     end
   end
+  if kind.account_last then
+    pause()
+    self:read_account_or_not(answer, quiet)
+  end
   if not quiet and #(answer.positions or {}) > 0 and random.unit() < self.intensity / 4 then
     self:fault("doubled")
     table.insert(answer.positions, answer.positions[1])
     answer.bad = true
   end
+  if self.extra and not quiet and self.extra.unit() < self.intensity / 4 then self:stranger(answer) end
+  if self.extra and answer.bad then self.was_whole = false end
   if fault == "lost" then return nil end
   if fault == "stale" and self.kept then return self.kept end
   if not answer.bad and random(3) == 0 then self.kept = setmetatable({ old = true }, { __index = answer }) end

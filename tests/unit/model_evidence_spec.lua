@@ -105,6 +105,26 @@ describe("evidence", function()
       assert.equal("opened 2", told(model.START_MS + 5000))
       assert.equal("1 2", a:ids())
     end)
+
+    it("is not one of an order that is not the other's ticket", function()
+      begin()
+      TURN.order = 77
+      assert.equal("opened 2", told(model.START_MS + 500))
+      TURN.order = 2
+      a = model.new()
+      begin()
+      assert.equal("deal 500, closed 1, opened 2", told(model.START_MS + 500))
+    end)
+
+    it("is not one that turned round what the other was before", function()
+      local opening = { ticket = 499, position_id = 2, entry = "in", action = "buy", volume = 1, at = 0.3, order = 2 }
+      begin()
+      poll({
+        account = { balance = 1000 }, deals = { opening, { ticket = 500, position_id = 2, entry = "inout", volume = 3, at = 0.5 } },
+        positions = { { position_id = 2, side = "sell", volume = 2, time_open = model.START_MS + 500 } },
+      })
+      assert.equal("1 2", a:ids())
+    end)
   end)
 
   describe("of a ticket that is used again", function()
@@ -217,6 +237,89 @@ describe("evidence", function()
       assert.equal("", poll({ source_time = false, positions = {}, deals = { left, second[1] } }))
       assert.equal("deal 503, closed 9", poll({ source_time = false, positions = {}, deals = { left, second[1], second[2] } }))
     end)
+  end)
+
+  describe("of a position that the first answer lacked", function()
+    local hidden = { position_id = 9, volume = 2, time_open = model.START_MS - 60000, time_update = model.START_MS - 5000 }
+    local before = { ticket = 499, position_id = 9, volume = 2, at = -3 }
+
+    before_each(function() poll({ account = { balance = 1000 }, positions = {}, deals = {} }) end)
+
+    it("is nothing that was made before it last moved", function()
+      hidden.time_update = model.START_MS - 2000
+      assert.equal("opened 9", poll({ positions = { hidden }, deals = { before } }))
+      for _ = 1, 3 do assert.equal("", poll({ positions = {}, deals = { before } })) end
+      assert.equal("deal 500, closed 9", poll({ positions = {}, deals = { before, { ticket = 500, position_id = 9, volume = 2, at = 2 } } }))
+    end)
+
+    it("is no addition to it that a partial close took off again before it was seen", function()
+      local deals = {
+        { ticket = 500, position_id = 9, entry = "in", action = "buy", volume = 1, at = 0.5, order = 77 },
+        { ticket = 501, position_id = 9, volume = 1, at = 0.8, order = 78 },
+      }
+      assert.equal("", poll({ positions = {}, deals = deals }))
+      deals[1].order = 9
+      assert.equal("deal 500, deal 501, opened 9, closed 9", poll({ positions = {}, deals = deals }))
+    end)
+
+    it("is no life of its ticket that began before the first answer and is listed late", function()
+      local deals = {
+        { ticket = 500, position_id = 9, entry = "in", action = "buy", volume = 1, at = -1.9 },
+        { ticket = 501, position_id = 9, volume = 1, at = -1 },
+        { ticket = 502, position_id = 9, entry = "in", action = "buy", volume = 2, at = 0.5 },
+      }
+      local now = { position_id = 9, volume = 2, time_open = model.START_MS + 500 }
+      assert.equal("deal 502, opened 9", poll({ positions = { now }, deals = deals }))
+      assert.equal(0, a:moment(2).about("synthetic"))
+    end)
+  end)
+
+  it("that its volume shows, by when it last moved, is no addition of the same size", function()
+    local was = { position_id = 9, volume = 0.7, time_open = model.START_MS + 500, time_update = model.START_MS + 700 }
+    local opening = { ticket = 500, position_id = 9, entry = "in", action = "buy", volume = 1.8, at = 0.5 }
+    poll({ account = { balance = 1000 }, positions = {}, deals = {} })
+    assert.equal("opened 9", poll({ positions = { was }, deals = {} }))
+    assert.equal("", poll({ positions = { { position_id = 9, volume = 2.5 } }, deals = { opening } }))
+    assert.equal(0.7, model.get("position", a.account.positions.rows[0], "volume"))
+  end)
+
+  it("that leads nowhere and is listed when a close is estimated, is part of the estimate", function()
+    local part = { ticket = 500, position_id = 1, entry = "in", action = "buy", volume = 0.2, at = 1 }
+    local rest = { ticket = 501, position_id = 1, volume = 0.2, at = 2 }
+    poll({ source_time = false, account = { balance = 1000 }, positions = { {} }, deals = {} })
+    local told = ""
+    for _ = 1, 40 do told = told .. poll({ source_time = false, positions = {}, deals = { part, rest } }) end
+    assert.equal("deal 500, deal 501, closed 1", told)
+  end)
+
+  it("is none while deals that were made before it have paid only a part of what is owed", function()
+    local now = { position_id = 9, volume = 1, time_open = model.START_MS + 400, time_update = model.START_MS + 1789 }
+    local deals = {
+      { ticket = 500, position_id = 9, entry = "in", action = "buy", volume = 5, at = 0 },
+      { ticket = 501, position_id = 9, volume = 1, at = 1 },
+    }
+    local function poll_at(what)
+      what.source_time = false
+      return poll(what)
+    end
+    poll_at({ account = { balance = 1000 }, positions = {}, deals = {} })
+    assert.equal("opened 9", poll_at({ after = 2, positions = { now }, deals = {} }))
+    assert.equal("", poll_at({ positions = {}, deals = deals }))
+    deals[3] = { ticket = 502, position_id = 9, volume = 3, at = 1 }
+    deals[4] = { ticket = 503, position_id = 9, volume = 1, at = 2 }
+    assert.equal("deal 500, deal 501, deal 502, deal 503, modified 9, closed 9", poll_at({ positions = {}, deals = deals }))
+    assert.equal(503, a:moment(4).deal("ticket"))
+    assert.equal(1, a:moment(6).about("volume_closed"))
+  end)
+
+  it("of a close is no money of before the first answer, where the account is read after the deals", function()
+    poll({ account = { balance = 998 }, positions = { {} }, deals = {} })
+    assert.equal("balance 500", poll({ account = { balance = 998 }, positions = {}, deals = { money(500, -2, 0.5) } }))
+    for n = 1, 5 do
+      local bonus = money(600 + n, 10, 1 + n)
+      assert.equal("balance " .. 600 + n, poll({ account = { balance = 998 + n * 10 }, positions = {}, deals = { bonus } }))
+    end
+    assert.equal("1", a:ids())
   end)
 
   it("that is late pays for as many reversals as were told, though the volume comes back to what it was", function()

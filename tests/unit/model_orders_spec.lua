@@ -111,6 +111,13 @@ describe("pending orders", function()
     assert.equal("", poll({ orders = {}, history = { { state = "cancelled", placed_at = 0.5, done_at = 1 } } }))
   end)
 
+  it("are suspects for longer while the history cannot be read that was told before", function()
+    poll({ orders = { {} }, history = {} })
+    for _ = 1, 40 do assert.equal("", poll({ orders = {} })) end
+    assert.equal("removed 1", poll({ orders = {}, history = { { state = "cancelled", placed_at = 0.5, done_at = 1 } } }))
+    assert.equal("cancelled", a:moment(1).order("state"))
+  end)
+
   it("that came and went between two polls are told from the history, once", function()
     poll({ orders = {} })
     local brief = { ticket = 5, state = "cancelled", placed_at = 0.3, done_at = 0.6 }

@@ -31,13 +31,13 @@ describe("the simulation", function()
     end
     assert.equal("", table.concat(broken, "\n"))
     for name, n in pairs(sum) do assert.is_true(n > SEEDS / 10, "hardly any " .. name) end
-    for _, kind in ipairs({ "server", "late", "terminal", "bare" }) do assert.is_true(kinds[kind] > SEEDS / 10, kind) end
+    for _, kind in ipairs({ "server", "late", "terminal", "bare", "web" }) do assert.is_true(kinds[kind] > SEEDS / 10, kind) end
   end)
 
   for _, case in ipairs(ONCE_BROKEN) do
     it("holds with " .. case[1], function()
       for _, seed in ipairs(case[2]) do
-        local _, why = world.run(script, seed)
+        local _, why = world.run(script, seed, nil, true)
         assert.is_nil(why, "seed " .. seed)
       end
     end)
@@ -56,7 +56,7 @@ describe("the simulation", function()
     local judge = require("simulation.judge")
     local DEAL = { entry = "in", profit = 0, swap = 0, commission = 0, price = 110000 }
     local OUT = { entry = "out", profit = 1000, swap = 0, commission = 0, price = 120000 }
-    local world_of = { deals = true, clock = true, edge = function() return false end }
+    local world_of = { deals = true, clock = true, hidden = {}, edge = function() return false end }
     local opened = { type = "position_opened", seq = 1, position = { position_id = 1, type = "buy", volume = 1 } }
     local closed = { type = "position_closed", seq = 2, position_id = 1, close_price = 1.2, net_profit = 10 }
 

@@ -91,7 +91,7 @@ describe("the story of an account", function()
             believed[id] = { volume = p._volume, sl = p._sl, tp = p._tp }
           elseif m.kind == CLOSED then
             assert.is_truthy(believed[id])
-            believed[id], ever_closed[id] = nil, true
+            believed[id], ever_closed[id] = nil, m.about._close_reason ~= REVERSAL or nil
             assert.is_true(m.about._close_reason > 0)
             assert.is_true(m.about._close_price > 0)
             assert.is_true(m.about._net_profit == m.about._net_profit)
