@@ -1,6 +1,7 @@
 -- The source goes away, lies, or answers half: clients are told so, no event is made of it, and when the source is
 -- back they are told the difference, once.
 local gateway_of = require("support.gateway")
+local lockstep = require("support.lockstep")
 local loop = require("support.loop")
 local rest = require("support.rest")
 
@@ -115,15 +116,6 @@ describe("a source that fails for one account", function()
   describe("and", function()
     local cases = {}
 
-    local function every(step)
-      for _, case in ipairs(cases) do
-        if not case.why then
-          local good, why = pcall(step, case)
-          if not good then case.why = why end
-        end
-      end
-    end
-
     setup(function()
       for i in ipairs(faults) do
         cases[i] = enter()
@@ -133,37 +125,37 @@ describe("a source that fails for one account", function()
         end
         if cases[i].kind.body then cases[i].kind.body = cases[i].kind.body:gsub("%%s", cases[i].id) end
       end
-      every(function(case)
-        service:control({ op = "fault", account = case.id, part = case.part, fault = case.kind })
-      end)
-      every(function(case)
-        announced_loss(case.client)
-        case.opened = service:control({
-          { op = "close", account = case.id, ticket = case.ticket, profit = 25, price = "1.08750", reason = "sl" },
-          { op = "open", account = case.id, position = { symbol = "XAUUSD" } },
-        }).ticket
-      end)
-      every(function(case)
-        states_until(case.client, 12000, status_is("cached"))
-        case.away = snapshot_of(case.client)
-      end)
-      service:control({ op = "clear" })
-      every(function(case) states_until(case.client, 5000, status_is("live")) end)
-      every(function(case) case.events = events_of(case.client, 2, 0) end)
-      loop.sleep(700)
-      every(function(case)
-        for _, event in ipairs(events_of(case.client, 0, 0)) do
-          table.insert(case.events, event)
-        end
-      end)
-      every(function(case) case.back = snapshot_of(case.client) end)
-      every(function(case) case.client:close() end)
+      lockstep.live(cases, {
+        function(case) service:control({ op = "fault", account = case.id, part = case.part, fault = case.kind }) end,
+        function(case)
+          announced_loss(case.client)
+          case.opened = service:control({
+            { op = "close", account = case.id, ticket = case.ticket, profit = 25, price = "1.08750", reason = "sl" },
+            { op = "open", account = case.id, position = { symbol = "XAUUSD" } },
+          }).ticket
+        end,
+        function(case)
+          states_until(case.client, 12000, status_is("cached"))
+          case.away = snapshot_of(case.client)
+        end,
+        function() service:control({ op = "clear" }) end,
+        function(case) states_until(case.client, 5000, status_is("live")) end,
+        function(case) case.events = events_of(case.client, 2, 0) end,
+        700, -- for what should not come
+        function(case)
+          for _, event in ipairs(events_of(case.client, 0, 0)) do
+            table.insert(case.events, event)
+          end
+        end,
+        function(case) case.back = snapshot_of(case.client) end,
+        function(case) case.client:close() end,
+      })
     end)
 
     for i, fault in ipairs(faults) do
       it(fault[1] .. " is announced, makes no event, and its difference is told once", function()
         local case = cases[i]
-        if case.why then error(case.why, 0) end
+        lockstep.verify(case)
         assert.is_true(case.away.cached)
         assert.is_true(case.away.cache_age_seconds >= 0)
         assert.equal(case.ticket, case.away.positions[1].ticket)

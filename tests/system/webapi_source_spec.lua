@@ -1,6 +1,7 @@
 -- The gateway reads the Web API over both protocols: what happens there arrives, whatever goes wrong makes no event, and
 -- the difference is told once when it is over.
 local gateway_of = require("support.gateway")
+local lockstep = require("support.lockstep")
 local loop = require("support.loop")
 local process = require("support.process")
 local webapi = require("support.webapi")
@@ -96,39 +97,25 @@ describe("the Web API", function()
   -- of the case, or a time in ms for all. `protocol`: "rest" or "raw" alone.
   local function over_all(steps, judge, protocol)
     local cases = {}
+    for _, transport in ipairs(TRANSPORTS) do
+      if not protocol or (SCHEMES[transport] == "mt5") == (protocol == "raw") then
+        cases[#cases + 1] = { transport = transport }
+      end
+    end
 
     setup(function()
-      for _, transport in ipairs(TRANSPORTS) do
-        if not protocol or (SCHEMES[transport] == "mt5") == (protocol == "raw") then cases[transport] = { transport = transport } end
-      end
-      local function every(step)
-        for _, transport in ipairs(TRANSPORTS) do
-          local case = cases[transport]
-          if case and not case.why then
-            local good, why = pcall(step, case)
-            if not good then case.why = why end
-          end
-        end
-      end
-      every(enter)
-      every(begin)
-      for _, step in ipairs(steps) do
-        if type(step) == "number" then loop.sleep(step) else every(step) end
-      end
-      for _, case in pairs(cases) do
+      lockstep.live(cases, { enter, begin, unpack(steps) })
+      for _, case in ipairs(cases) do
         case.server:control({ op = "clear" })
         if case.client then case.client:close() end
       end
     end)
 
-    for _, transport in ipairs(TRANSPORTS) do
-      if not protocol or (SCHEMES[transport] == "mt5") == (protocol == "raw") then
-        it("over " .. transport, function()
-          local case = cases[transport]
-          if case.why then error(case.why, 0) end
-          judge(case)
-        end)
-      end
+    for _, case in ipairs(cases) do
+      it("over " .. case.transport, function()
+        lockstep.verify(case)
+        judge(case)
+      end)
     end
   end
 
