@@ -29,9 +29,13 @@ local gateway = process.start({ argv = { "taskset", "-c", "0", build .. "/tidega
 local admin = assert(gateway:wait_log({ event = "listening", listener = "admin" }, 10000))
 assert(gateway:wait_log({ event = "ready" }, 10000))
 
-local function metric(name)
-  local body = wire.http_get(admin.port, "/metrics").body
-  return tonumber(body:match("\n" .. name .. " ([%d.]+)"))
+-- The sum of a metric over its labels; `filter` picks some of them.
+local function metric(name, filter)
+  local sum = 0
+  for labels, value in wire.http_get(admin.port, "/metrics").body:gmatch("\n" .. name .. "({?[^}\n]*}?) ([%d.]+)") do
+    if not filter or labels:find(filter, 1, true) then sum = sum + tonumber(value) end
+  end
+  return sum
 end
 
 local function cpu()
@@ -44,12 +48,12 @@ local function cpu()
 end
 
 loop.sleep(5000)
-local used, polls, late = cpu(), metric('tidegate_polls_total{end="ok"}'), metric("tidegate_beats_late_total")
+local used, polls, late = cpu(), metric("tidegate_polls_total", 'end="ok"'), metric("tidegate_beats_late_total")
 local events = metric("tidegate_events_ordered_total") + metric("tidegate_events_latest_total")
 loop.sleep(seconds * 1000)
 local result = {
   accounts = accounts, seconds = seconds,
-  polls_per_second = math.floor((metric('tidegate_polls_total{end="ok"}') - polls) / seconds),
+  polls_per_second = math.floor((metric("tidegate_polls_total", 'end="ok"') - polls) / seconds),
   events_per_second = math.floor(
     (metric("tidegate_events_ordered_total") + metric("tidegate_events_latest_total") - events) / seconds),
   beats_late = metric("tidegate_beats_late_total") - late,
