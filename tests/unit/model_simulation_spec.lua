@@ -4,16 +4,21 @@ local world = require("simulation.world")
 
 local SEEDS = 300
 
--- Seeds that broke once, by what they found.
+-- Seeds that broke once, by what they found; `plain`: before the simulation could do all that it does now.
 local ONCE_BROKEN = {
   { "a trade of an outage longer than a minute, whose closing is listed after its opening has left that minute",
-    { 4098, 4491, 17645, 25397 } },
+    { 4098, 4491, 17645, 25397 }, plain = true },
   { "a ticket that is used again while nobody has listed the deals of its life before",
-    { 3672, 6227, 6709, 7593, 9894, 33788 } },
-  { "closing deals of a life before the first poll, under a ticket that is used again", { 3403, 8140 } },
-  { "an answer that a cache serves twice, taken for a second witness", { 11011, 12300, 14027, 15483, 16142, 38447, 38488 } },
-  { "an addition that a partial close takes off again, at a source without deals", { 19249 } },
-  { "an order that was placed and has ended in an outage, listed late", { 38844 } },
+    { 3672, 6227, 6709, 7593, 9894, 33788 }, plain = true },
+  { "closing deals of a life before the first poll, under a ticket that is used again", { 3403, 8140 }, plain = true },
+  { "an answer that a cache serves twice, taken for a second witness", { 11011, 12300, 14027, 15483, 16142, 38447, 38488 }, plain = true },
+  { "an addition that a partial close takes off again, at a source without deals", { 19249 }, plain = true },
+  { "an order that was placed and has ended in an outage, listed late", { 38844 }, plain = true },
+  { "a position that the first answers lacked, and what was made of it before it was seen", { 7950, 18443, 23087, 25761, 27383 } },
+  { "a reversal of one position, of the volume that another of the symbol had", { 32462 } },
+  { "money that moved before the first answer and whose deal was listed after it", { 53862 } },
+  { "deals that pay a part of what is owed and are no proof of the next close", { 56835 } },
+  { "an order whose ending the history has, while the history cannot be read", { 637, 1044, 1700 } },
 }
 
 describe("the simulation", function()
@@ -37,7 +42,7 @@ describe("the simulation", function()
   for _, case in ipairs(ONCE_BROKEN) do
     it("holds with " .. case[1], function()
       for _, seed in ipairs(case[2]) do
-        local _, why = world.run(script, seed, nil, true)
+        local _, why = world.run(script, seed, nil, case.plain)
         assert.is_nil(why, "seed " .. seed)
       end
     end)
