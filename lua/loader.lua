@@ -7,7 +7,6 @@ return function(rt)
   local loader = {}
   local by_name = {}
   local fallback -- the built-in snapshot rule
-  local chunks = {} -- of files that have examples, while those are tried
 
   local function take(file, value)
     local new = rule.drafts[value]
@@ -41,12 +40,8 @@ return function(rt)
 
   -- Runs a file's text in an environment of its own; its rules, and the environment.
   local function run(file)
-    local chunk = file.chunk
-    if not chunk then
-      local why
-      chunk, why = loadstring(file.text, "@" .. file.name)
-      if not chunk then error(why, 0) end
-    end
+    local chunk, why = loadstring(file.text, "@" .. file.name)
+    if not chunk then error(why, 0) end
     local env = sandbox.environment(file)
     file.loading = true
     local result = setfenv(chunk, env)()
@@ -80,10 +75,7 @@ return function(rt)
   -- Runs a file once more, for an example: the rules of it, which share nothing with those that go live.
   -- `settings` are the example's options; all others have their defaults. Also which options it asked for.
   function loader.copy(file, settings)
-    -- Parsed once for all of its examples: what a chunk makes when it runs belongs to that run alone.
-    chunks[file] = chunks[file] or assert(loadstring(file.text, "@" .. file.name))
     local copy = {
-      chunk = chunks[file],
       name = file.name, path = file.path, stem = file.stem, text = file.text, declared = {}, examples = {},
       copied = true, settings = settings, asked = {},
     }
@@ -93,9 +85,6 @@ return function(rt)
     end
     return out, copy.asked
   end
-
-  -- After the last example: the texts' code is let go.
-  function loader.proved() chunks = {} end
 
   -- The rule of that name that goes live, or nil.
   function loader.rule(name) return by_name[name] end

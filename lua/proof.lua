@@ -142,8 +142,7 @@ return function(rt)
   -- is none.
   local function place(index)
     local new = expect.declared[index + 1]
-    if new then return ('%s: expect "%s"'):format(new.where, new.rule) end
-    rt.loader.proved()
+    return new and ('%s: expect "%s"'):format(new.where, new.rule)
   end
 
   -- Runs example `index`.
