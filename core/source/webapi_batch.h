@@ -89,7 +89,7 @@ int tg_webapi_batch_begin(struct tg_webapi_batch *batch, struct tg_webapi_job **
 bool tg_webapi_batch_next(struct tg_webapi_batch *batch, struct tg_webapi_request *request);
 
 /* A row of the answer to that. */
-void tg_webapi_batch_row(struct tg_webapi_batch *batch, const char *json, size_t len);
+void tg_webapi_batch_row(struct tg_webapi_batch *batch, const struct tg_webapi_row *row);
 
 /* Its end. When it says that the batch as a whole has failed, `verdict` says how and true is
  * returned: the jobs that had not failed by themselves have that verdict, and the batch is done. */

@@ -36,11 +36,11 @@ static void bad_row(struct tg_webapi_batch *batch, uint64_t login, int rc, bool 
         tg_webapi_job_fail(job, TG_POLL_FAILED, "BAD_ROW", why);
 }
 
-static void position_row(struct tg_webapi_batch *batch, const char *json, size_t len)
+static void position_row(struct tg_webapi_batch *batch, const struct tg_webapi_row *json)
 {
     struct tgl_position position;
     uint64_t login = 0;
-    int rc = tg_webapi_read_position(&batch->rows, batch->zone, json, len, &login, &position);
+    int rc = tg_webapi_read_position(&batch->rows, batch->zone, json, &login, &position);
     if (rc) {
         bad_row(batch, login, rc, NULL, "a position of the account cannot be read");
         return;
@@ -53,12 +53,12 @@ static void position_row(struct tg_webapi_batch *batch, const char *json, size_t
         batch->broken = true;
 }
 
-static void order_row(struct tg_webapi_batch *batch, const char *json, size_t len)
+static void order_row(struct tg_webapi_batch *batch, const struct tg_webapi_row *json)
 {
     struct tgl_order order, *row;
     bool history = batch->step == TG_WEBAPI_HISTORY;
     uint64_t login = 0;
-    int rc = tg_webapi_read_order(&batch->rows, batch->zone, json, len, &login, &order);
+    int rc = tg_webapi_read_order(&batch->rows, batch->zone, json, &login, &order);
     struct tg_webapi_job *job = login ? job_of(batch, login) : NULL;
     if (rc) {
         bool none, *flag = job ? history ? &job->history_bad : &job->orders_bad : &none;
@@ -74,11 +74,11 @@ static void order_row(struct tg_webapi_batch *batch, const char *json, size_t le
         batch->broken = true;
 }
 
-static void deal_row(struct tg_webapi_batch *batch, const char *json, size_t len)
+static void deal_row(struct tg_webapi_batch *batch, const struct tg_webapi_row *json)
 {
     struct tgl_deal deal, *row;
     uint64_t login = 0;
-    int rc = tg_webapi_read_deal(&batch->rows, batch->zone, json, len, &login, &deal);
+    int rc = tg_webapi_read_deal(&batch->rows, batch->zone, json, &login, &deal);
     struct tg_webapi_job *job = login ? job_of(batch, login) : NULL;
     if (rc) {
         bool none, *flag = job ? &job->deals_bad : &none;
@@ -93,11 +93,11 @@ static void deal_row(struct tg_webapi_batch *batch, const char *json, size_t len
         batch->broken = true;
 }
 
-static void account_row(struct tg_webapi_batch *batch, const char *json, size_t len)
+static void account_row(struct tg_webapi_batch *batch, const struct tg_webapi_row *json)
 {
     struct tg_webapi_account account;
     uint64_t login = 0;
-    int rc = tg_webapi_read_account(&batch->rows, json, len, &login, &account);
+    int rc = tg_webapi_read_account(&batch->rows, json, &login, &account);
     if (rc) {
         bad_row(batch, login, rc, NULL, "the account's trade state cannot be read");
         return;
@@ -109,11 +109,11 @@ static void account_row(struct tg_webapi_batch *batch, const char *json, size_t 
     job->moving = account.moving;
 }
 
-static void user_row(struct tg_webapi_batch *batch, const char *json, size_t len)
+static void user_row(struct tg_webapi_batch *batch, const struct tg_webapi_row *json)
 {
     struct tg_webapi_user user;
     uint64_t login = 0;
-    int rc = tg_webapi_read_user(&batch->rows, json, len, &login, &user);
+    int rc = tg_webapi_read_user(&batch->rows, json, &login, &user);
     struct tg_webapi_job *job = rc ? NULL : job_of(batch, login);
     if (!job) return; /* a record that cannot be read leaves the account without one */
     job->client->user = user;
@@ -133,37 +133,37 @@ static void state_row(struct tg_webapi_batch *batch)
         "the server left the account out of a list, and has it when asked for it alone");
 }
 
-static void fact_row(struct tg_webapi_batch *batch, const char *json, size_t len)
+static void fact_row(struct tg_webapi_batch *batch, const struct tg_webapi_row *json)
 {
     struct tg_webapi_fact *fact = batch->fact;
     struct tg_webapi_group group;
     char symbol[sizeof fact->name];
     int32_t digits;
     if (batch->step == TG_WEBAPI_GROUPS) {
-        if (tg_webapi_read_group(&batch->rows, json, len, &group)) return;
+        if (tg_webapi_read_group(&batch->rows, json, &group)) return;
         fact->group = group;
     } else {
-        if (tg_webapi_read_symbol(&batch->rows, json, len, symbol, sizeof symbol, &digits)) return;
+        if (tg_webapi_read_symbol(&batch->rows, json, symbol, sizeof symbol, &digits)) return;
         if (strcmp(symbol, fact->name) != 0) return;
         fact->digits = digits;
     }
     fact->read_ms = batch->started_ms;
 }
 
-void tg_webapi_batch_row(struct tg_webapi_batch *batch, const char *json, size_t len)
+void tg_webapi_batch_row(struct tg_webapi_batch *batch, const struct tg_webapi_row *json)
 {
     switch (batch->step) {
     case TG_WEBAPI_POSITIONS:
-    case TG_WEBAPI_POSITIONS_AGAIN: position_row(batch, json, len); break;
+    case TG_WEBAPI_POSITIONS_AGAIN: position_row(batch, json); break;
     case TG_WEBAPI_ORDERS:
-    case TG_WEBAPI_HISTORY: order_row(batch, json, len); break;
+    case TG_WEBAPI_HISTORY: order_row(batch, json); break;
     case TG_WEBAPI_DEALS:
-    case TG_WEBAPI_DEALS_LATE: deal_row(batch, json, len); break;
-    case TG_WEBAPI_ACCOUNTS: account_row(batch, json, len); break;
+    case TG_WEBAPI_DEALS_LATE: deal_row(batch, json); break;
+    case TG_WEBAPI_ACCOUNTS: account_row(batch, json); break;
     case TG_WEBAPI_USERS:
-    case TG_WEBAPI_USERS_SINGLE: user_row(batch, json, len); break;
+    case TG_WEBAPI_USERS_SINGLE: user_row(batch, json); break;
     case TG_WEBAPI_STATES: state_row(batch); break;
-    default: fact_row(batch, json, len); break;
+    default: fact_row(batch, json); break;
     }
 }
 

@@ -11,6 +11,7 @@ void tg_webapi_document_fini(struct tg_webapi_document *document)
 {
     tg_buf_fini(&document->row);
     tg_buf_fini(&document->name);
+    tg_webapi_shape_fini(&document->shape);
 }
 
 void tg_webapi_document_begin(struct tg_webapi_document *document, bool envelope,
@@ -94,9 +95,39 @@ static void after_row(struct tg_webapi_document *doc)
         doc->state = doc->envelope ? TG_WEBAPI_DOC_TOP : TG_WEBAPI_DOC_AFTER;
 }
 
+/* Gives a whole row out. One that is no JSON goes without a shape: whose it is and what becomes of
+ * it is for its reader to say. */
+static int give_row(struct tg_webapi_document *doc, const char *text, size_t len)
+{
+    struct tg_webapi_row row = {text, len, &doc->shape};
+    if (tg_webapi_shape_match(&doc->shape, text, len) != len) {
+        int rc = tg_webapi_shape_learn(&doc->shape, text, len);
+        if (rc == -TG_ENOMEM) return rc;
+        if (rc) row.shape = NULL;
+    }
+    doc->on_row(doc->ctx, &row);
+    return 0;
+}
+
+/* A row that looks like the one before and lies whole in this piece of text, in one pass; false
+ * when it is to be read the long way. */
+static bool take_like(struct tg_webapi_document *doc, const char **at, const char *end, int *rc)
+{
+    if (doc->skipped || doc->row.len || doc->depth) return false;
+    size_t len = tg_webapi_shape_match(&doc->shape, *at, (size_t)(end - *at));
+    if (!len) return false;
+    *rc = len > doc->row_max ? -TG_ELIMIT : 0;
+    if (!*rc) doc->on_row(doc->ctx, &(struct tg_webapi_row){*at, len, &doc->shape});
+    *at += len;
+    after_row(doc);
+    return true;
+}
+
 /* A row that lies whole in this piece of text is not copied. */
 static int take_row(struct tg_webapi_document *doc, const char **at, const char *end)
 {
+    int rc = 0;
+    if (take_like(doc, at, end, &rc)) return rc;
     const char *stop = row_end(doc, *at, end);
     size_t part = (size_t)((stop ? stop : end) - *at);
     if (doc->row.len + part > doc->row_max) return -TG_ELIMIT;
@@ -104,11 +135,11 @@ static int take_row(struct tg_webapi_document *doc, const char **at, const char 
     if (doc->row.failed) return -TG_ENOMEM;
     if (stop && !doc->skipped) {
         bool copied = doc->row.len > 0;
-        doc->on_row(doc->ctx, copied ? doc->row.data : *at, copied ? doc->row.len : part);
+        rc = give_row(doc, copied ? doc->row.data : *at, copied ? doc->row.len : part);
     }
     *at += part;
     if (stop) after_row(doc);
-    return 0;
+    return rc;
 }
 
 /* The bracket that opens the answer. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "source/webapi_shape.h"
 #include "source/webapi_text.h"
 
 #include <stdint.h>
@@ -19,8 +20,8 @@ enum tg_webapi_document_state {
     TG_WEBAPI_DOC_AFTER, /* complete; only blanks may follow */
 };
 
-/* Called with the text of each row, borrowed for the call. */
-typedef void (*tg_webapi_on_row)(void *ctx, const char *json, size_t len);
+/* Called with each row, borrowed for the call. */
+typedef void (*tg_webapi_on_row)(void *ctx, const struct tg_webapi_row *row);
 
 /* Zero-initialise, then tg_webapi_document_begin. */
 struct tg_webapi_document {
@@ -32,6 +33,7 @@ struct tg_webapi_document {
     int depth;                     /* open brackets of the row */
     size_t row_max;
     struct tg_buf row, name;
+    struct tg_webapi_shape shape;    /* of the row before */
     struct tg_webapi_fields *fields; /* the envelope's scalars go here */
     tg_webapi_on_row on_row;
     void *ctx;

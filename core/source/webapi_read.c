@@ -31,13 +31,13 @@ enum { ACCOUNT_COLUMNS(COLUMN_AT, A_) };
 static const struct tg_webapi_column account_columns[] = {
     ACCOUNT_COLUMNS(COLUMN_ROW, struct account_row){0}};
 
-int tg_webapi_read_account(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_read_account(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                            uint64_t *login, struct tg_webapi_account *out)
 {
     struct account_row row = {0};
     struct tg_webapi_given given;
     struct tgl_account *account = &out->account;
-    int rc = read_row(rows, text, len, account_columns, &row, login, &given);
+    int rc = read_row(rows, json, account_columns, &row, login, &given);
     if (rc) return rc;
     *login = has(given.good, A_login) ? row.login : 0;
     if (!all(&given, BIT(A_login) | BIT(A_balance) | BIT(A_equity)) || given.bad) return -TG_EINVAL;
@@ -98,12 +98,12 @@ static const struct tg_webapi_column user_columns[] = {
 #define RIGHT_ENABLED 0x1
 #define RIGHT_NO_TRADE 0x4
 
-int tg_webapi_read_user(struct tg_webapi_rows *rows, const char *text, size_t len, uint64_t *login,
-                        struct tg_webapi_user *user)
+int tg_webapi_read_user(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
+                        uint64_t *login, struct tg_webapi_user *user)
 {
     struct user_row row = {0};
     struct tg_webapi_given given;
-    int rc = read_row(rows, text, len, user_columns, &row, login, &given);
+    int rc = read_row(rows, json, user_columns, &row, login, &given);
     if (rc) return rc;
     *login = has(given.good, U_login) ? row.login : 0;
     if (!*login) return -TG_EINVAL;
@@ -132,12 +132,12 @@ static const struct tg_webapi_column group_columns[] = {
     TG_WEBAPI_COLUMN(struct group_row, I64, "MarginMode", margin_mode),
     {0}};
 
-int tg_webapi_read_group(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_read_group(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                          struct tg_webapi_group *group)
 {
     struct group_row row = {.margin_mode = -1};
     struct tg_webapi_given given;
-    int rc = tg_webapi_rows_read(rows, text, len, group_columns, &row, &given);
+    int rc = tg_webapi_rows_read(rows, json, group_columns, &row, &given);
     if (rc) return rc;
     *group = (struct tg_webapi_group){0};
     if (row.currency)
@@ -160,12 +160,12 @@ static const struct tg_webapi_column symbol_columns[] = {
     TG_WEBAPI_COLUMN(struct symbol_row, I64, "Digits", digits),
     {0}};
 
-int tg_webapi_read_symbol(struct tg_webapi_rows *rows, const char *text, size_t len, char *symbol,
-                          size_t size, int32_t *digits)
+int tg_webapi_read_symbol(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
+                          char *symbol, size_t size, int32_t *digits)
 {
     struct symbol_row row = {0};
     struct tg_webapi_given given;
-    int rc = tg_webapi_rows_read(rows, text, len, symbol_columns, &row, &given);
+    int rc = tg_webapi_rows_read(rows, json, symbol_columns, &row, &given);
     if (rc) return rc;
     if (!all(&given, 3) || !tg_webapi_rows_text(rows, row.symbol, symbol, size)) return -TG_EINVAL;
     *digits = decimals(true, row.digits, 5);
@@ -181,12 +181,12 @@ static const struct tg_webapi_column zone_columns[] = {
     TG_WEBAPI_COLUMN(struct zone_row, I64, "DaylightState", daylight),
     {0}};
 
-int tg_webapi_read_zone(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_read_zone(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                         int32_t *offset_s)
 {
     struct zone_row row = {0};
     struct tg_webapi_given given;
-    int rc = tg_webapi_rows_read(rows, text, len, zone_columns, &row, &given);
+    int rc = tg_webapi_rows_read(rows, json, zone_columns, &row, &given);
     if (rc) return rc;
     if (!has(given.good, 0) || row.minutes < -14 * 60 || row.minutes > 14 * 60) return -TG_EINVAL;
     *offset_s = (int32_t)row.minutes * 60 + (row.daylight ? 3600 : 0);
@@ -210,12 +210,12 @@ int tg_webapi_read_time_text(const char *text, size_t len, int64_t *server_s)
     return 0;
 }
 
-int tg_webapi_read_time(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_read_time(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                         int64_t *server_s)
 {
     struct time_row row = {0};
     struct tg_webapi_given given;
-    int rc = tg_webapi_rows_read(rows, text, len, time_columns, &row, &given);
+    int rc = tg_webapi_rows_read(rows, json, time_columns, &row, &given);
     if (rc) return rc;
     return row.time ? tg_webapi_read_time_text(row.time->text, row.time->len, server_s)
                     : -TG_EINVAL;

@@ -9,14 +9,15 @@
  * that could be told (0: it could not); -TG_ENOMEM. Records are blanked first. */
 
 int tg_webapi_read_position(struct tg_webapi_rows *rows, const struct tg_webapi_zone *zone,
-                            const char *text, size_t len, uint64_t *login,
+                            const struct tg_webapi_row *json, uint64_t *login,
                             struct tgl_position *position);
 
 int tg_webapi_read_deal(struct tg_webapi_rows *rows, const struct tg_webapi_zone *zone,
-                        const char *text, size_t len, uint64_t *login, struct tgl_deal *deal);
+                        const struct tg_webapi_row *json, uint64_t *login, struct tgl_deal *deal);
 
 int tg_webapi_read_order(struct tg_webapi_rows *rows, const struct tg_webapi_zone *zone,
-                         const char *text, size_t len, uint64_t *login, struct tgl_order *order);
+                         const struct tg_webapi_row *json, uint64_t *login,
+                         struct tgl_order *order);
 
 /* The trade state of an account. */
 struct tg_webapi_account {
@@ -25,7 +26,7 @@ struct tg_webapi_account {
     bool moving;     /* floating profit or swap: there are open positions */
 };
 
-int tg_webapi_read_account(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_read_account(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                            uint64_t *login, struct tg_webapi_account *account);
 
 /* A client's record: what the trade state leaves out, and all there is of a dormant account. */
@@ -36,8 +37,8 @@ struct tg_webapi_user {
     double balance, credit; /* NaN: not told */
 };
 
-int tg_webapi_read_user(struct tg_webapi_rows *rows, const char *text, size_t len, uint64_t *login,
-                        struct tg_webapi_user *user);
+int tg_webapi_read_user(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
+                        uint64_t *login, struct tg_webapi_user *user);
 
 /* A group's record. */
 struct tg_webapi_group {
@@ -46,21 +47,21 @@ struct tg_webapi_group {
     int32_t margin_mode;
 };
 
-int tg_webapi_read_group(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_read_group(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                          struct tg_webapi_group *group);
 
 /* Decimals of a symbol's prices, from its record; -TG_EINVAL when it does not say. */
-int tg_webapi_read_symbol(struct tg_webapi_rows *rows, const char *text, size_t len, char *symbol,
-                          size_t size, int32_t *digits);
+int tg_webapi_read_symbol(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
+                          char *symbol, size_t size, int32_t *digits);
 
 /* The server's clock, in seconds of server time, from a row with "Time"; -TG_EINVAL when it does
  * not say. */
-int tg_webapi_read_time(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_read_time(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                         int64_t *server_s);
 
 /* The same from a text as the raw protocol has it: "1572518788 2019.10.31 10:46:28". */
 int tg_webapi_read_time_text(const char *text, size_t len, int64_t *server_s);
 
 /* The offset from a TIME_GET record; -TG_EINVAL when it does not say. */
-int tg_webapi_read_zone(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_read_zone(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                         int32_t *offset_s);

@@ -26,12 +26,12 @@ static inline bool all(const struct tg_webapi_given *given, uint64_t wanted)
 }
 
 /* Reads the row; one that is no JSON gives its login away all the same, if it can. */
-static inline int read_row(struct tg_webapi_rows *rows, const char *text, size_t len,
+static inline int read_row(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                            const struct tg_webapi_column *columns, void *out, uint64_t *login,
                            struct tg_webapi_given *given)
 {
-    int rc = tg_webapi_rows_read(rows, text, len, columns, out, given);
-    if (rc == -TG_EINVAL) *login = tg_webapi_rows_login(text, len);
+    int rc = tg_webapi_rows_read(rows, json, columns, out, given);
+    if (rc == -TG_EINVAL) *login = tg_webapi_rows_login(json);
     return rc;
 }
 

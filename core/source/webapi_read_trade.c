@@ -66,12 +66,12 @@ static const struct tg_webapi_column position_columns[] = {
     POSITION_COLUMNS(COLUMN_ROW, struct position_row){0}};
 
 int tg_webapi_read_position(struct tg_webapi_rows *rows, const struct tg_webapi_zone *zone,
-                            const char *text, size_t len, uint64_t *login,
+                            const struct tg_webapi_row *json, uint64_t *login,
                             struct tgl_position *position)
 {
     struct position_row row = {0};
     struct tg_webapi_given given;
-    int rc = read_row(rows, text, len, position_columns, &row, login, &given);
+    int rc = read_row(rows, json, position_columns, &row, login, &given);
     if (rc) return rc;
     *login = has(given.good, P_login) ? row.login : 0;
     bool ext = has(given.good, P_volume_ext);
@@ -149,11 +149,11 @@ static const struct tg_webapi_column deal_columns[] = {
     DEAL_COLUMNS(COLUMN_ROW, struct deal_row){0}};
 
 int tg_webapi_read_deal(struct tg_webapi_rows *rows, const struct tg_webapi_zone *zone,
-                        const char *text, size_t len, uint64_t *login, struct tgl_deal *deal)
+                        const struct tg_webapi_row *json, uint64_t *login, struct tgl_deal *deal)
 {
     struct deal_row row = {0};
     struct tg_webapi_given given;
-    int rc = read_row(rows, text, len, deal_columns, &row, login, &given);
+    int rc = read_row(rows, json, deal_columns, &row, login, &given);
     if (rc) return rc;
     *login = has(given.good, D_login) ? row.login : 0;
     if (!all(&given, BIT(D_deal) | BIT(D_login) | BIT(D_action)) || !row.deal || given.bad)
@@ -263,11 +263,11 @@ static void read_prices(struct tgl_order *order, const struct order_row *row, ui
 }
 
 int tg_webapi_read_order(struct tg_webapi_rows *rows, const struct tg_webapi_zone *zone,
-                         const char *text, size_t len, uint64_t *login, struct tgl_order *order)
+                         const struct tg_webapi_row *json, uint64_t *login, struct tgl_order *order)
 {
     struct order_row row = {0};
     struct tg_webapi_given given;
-    int rc = read_row(rows, text, len, order_columns, &row, login, &given);
+    int rc = read_row(rows, json, order_columns, &row, login, &given);
     if (rc) return rc;
     uint64_t good = given.good;
     *login = has(good, O_login) ? row.login : 0;

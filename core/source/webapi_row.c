@@ -1,7 +1,7 @@
 /* A server's batch is tens of thousands of rows of forty members a second, so two things are done
- * for speed: the rows of an answer have their members in the same order, hence the column of a
- * member is guessed from the row before and only checked; and the decimals that money and prices
- * are written in are read exactly without strtod, as an integer over a power of ten. */
+ * for speed: which columns the members are is kept with the shape that the rows share; and the
+ * decimals that money and prices are written in are read exactly without strtod, as an integer over
+ * a power of ten. */
 #include "source/webapi_row.h"
 
 #include "base/text.h"
@@ -10,7 +10,7 @@
 
 void tg_webapi_rows_fini(struct tg_webapi_rows *rows)
 {
-    tg_json_fini(&rows->json);
+    tg_webapi_shape_fini(&rows->shape);
     tg_buf_fini(&rows->clean);
     tg_buf_fini(&rows->plain);
 }
@@ -45,14 +45,20 @@ static int clean(struct tg_webapi_rows *rows, const char *text, size_t len)
     return rows->clean.failed ? -TG_ENOMEM : 0;
 }
 
-static int parse(struct tg_webapi_rows *rows, const char *text, size_t len)
+/* The row as JSON, cleaned if it must be; NULL and why not. */
+static struct tg_webapi_shape *shape_of(struct tg_webapi_rows *rows,
+                                        const struct tg_webapi_row *row, int *rc)
 {
-    int rc = tg_json_parse(&rows->json, text, len, NULL);
-    if (rc != -TG_EINVAL) return rc;
-    rc = clean(rows, text, len);
-    if (rc) return rc;
-    return tg_json_parse(&rows->json, rows->clean.data ? rows->clean.data : "", rows->clean.len,
-                         NULL);
+    *rc = 0;
+    if (row->shape) return row->shape;
+    *rc = tg_webapi_shape_learn(&rows->shape, row->text, row->len);
+    if (*rc == -TG_EINVAL) {
+        *rc = clean(rows, row->text, row->len);
+        if (!*rc)
+            *rc = tg_webapi_shape_learn(&rows->shape, rows->clean.data ? rows->clean.data : "",
+                                        rows->clean.len);
+    }
+    return *rc ? NULL : &rows->shape;
 }
 
 /* A decimal whose digits fit a double's 53 bits, over a power of ten that is exact: one division
@@ -83,24 +89,32 @@ static int read_double(const struct tg_json_token *token, double *out)
     return 0;
 }
 
+static bool is(const struct tg_webapi_column *column, const struct tg_json_token *key)
+{
+    return column->len == key->len && !memcmp(column->name, key->text, key->len);
+}
+
 static int find(const struct tg_webapi_column *columns, const struct tg_json_token *key)
 {
     for (int i = 0; columns[i].name; i++)
-        if (columns[i].len == key->len && !memcmp(columns[i].name, key->text, key->len)) return i;
+        if (is(&columns[i], key)) return i;
     return -1;
 }
 
-/* The column of the n-th member, or -1. The guess is a name of these columns or nothing. */
-static int column_of(struct tg_webapi_rows *rows, const struct tg_webapi_column *columns, int count,
-                     uint32_t n, const struct tg_json_token *key)
+/* Says which column each member is, plus 1; what it was in the shape before is a good guess. */
+static void place_columns(struct tg_webapi_shape *shape, const struct tg_webapi_column *columns)
 {
-    int guess = n < sizeof rows->guesses ? rows->guesses[n] - 1 : -1;
-    if (guess >= 0 && guess < count && columns[guess].len == key->len &&
-        !memcmp(columns[guess].name, key->text, key->len))
-        return guess;
-    int found = find(columns, key);
-    if (n < sizeof rows->guesses) rows->guesses[n] = (uint8_t)(found + 1);
-    return found;
+    const struct tg_json_token *tokens = shape->json.tokens;
+    int count = 0;
+    while (columns[count].name)
+        count++;
+    for (uint32_t key = 1, n = 0; n < tokens->count && n < TG_WEBAPI_SHAPE_MEMBERS; n++) {
+        int guess = shape->column[n] - 1;
+        if (guess < 0 || guess >= count || !is(&columns[guess], &tokens[key]))
+            shape->column[n] = (uint8_t)(find(columns, &tokens[key]) + 1);
+        key = tokens[key + 1].next;
+    }
+    shape->columns = columns;
 }
 
 static int read_value(const struct tg_json_token *token, const struct tg_webapi_column *column,
@@ -118,20 +132,19 @@ static int read_value(const struct tg_json_token *token, const struct tg_webapi_
     return 0;
 }
 
-int tg_webapi_rows_read(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_rows_read(struct tg_webapi_rows *rows, const struct tg_webapi_row *row,
                         const struct tg_webapi_column *columns, void *out,
                         struct tg_webapi_given *given)
 {
-    int rc = parse(rows, text, len), count = 0;
+    int rc;
+    struct tg_webapi_shape *shape = shape_of(rows, row, &rc);
     *given = (struct tg_webapi_given){0};
-    if (rc) return rc;
-    const struct tg_json_token *tokens = rows->json.tokens;
-    if (tokens->type != TG_JSON_OBJECT) return -TG_EINVAL;
-    while (columns[count].name)
-        count++;
+    if (!shape) return rc;
+    if (shape->columns != columns) place_columns(shape, columns);
+    const struct tg_json_token *tokens = shape->json.tokens;
     for (uint32_t key = 1, n = 0; n < tokens->count; n++) {
         const struct tg_json_token *value = &tokens[key + 1];
-        int i = column_of(rows, columns, count, n, &tokens[key]);
+        int i = n < TG_WEBAPI_SHAPE_MEMBERS ? shape->column[n] - 1 : find(columns, &tokens[key]);
         key = value->next;
         if (i < 0 || value->type == TG_JSON_NULL) continue;
         if (!value->len && columns[i].kind != TG_WEBAPI_STRING) continue;
@@ -160,10 +173,11 @@ bool tg_webapi_rows_text(struct tg_webapi_rows *rows, const struct tg_json_token
     return len < size && !rows->plain.failed;
 }
 
-uint64_t tg_webapi_rows_login(const char *text, size_t len)
+uint64_t tg_webapi_rows_login(const struct tg_webapi_row *row)
 {
     static const char name[] = "\"Login\"";
-    const char *end = text + len, *at = memmem(text, len, name, sizeof name - 1);
+    const char *end = row->text + row->len;
+    const char *at = memmem(row->text, row->len, name, sizeof name - 1);
     uint64_t login = 0;
     if (!at) return 0;
     at += sizeof name - 1;

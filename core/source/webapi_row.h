@@ -1,8 +1,8 @@
-/* A row: one JSON object of an answer, read into plain values by a table of columns. */
+/* The values of a row, read by a table of columns. */
 #pragma once
 
 #include "base/buf.h"
-#include "base/json.h"
+#include "source/webapi_shape.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,10 +29,9 @@ struct tg_webapi_column {
 
 /* Reads rows. Zero-initialise; it keeps its memory from row to row. */
 struct tg_webapi_rows {
-    struct tg_json json;
-    struct tg_buf clean;  /* a row that had to be cleaned */
-    struct tg_buf plain;  /* a text without its escapes */
-    uint8_t guesses[256]; /* the column that the n-th member was, plus 1: rows look alike */
+    struct tg_webapi_shape shape; /* of a row that came without */
+    struct tg_buf clean;          /* a row that had to be cleaned */
+    struct tg_buf plain;          /* a text without its escapes */
 };
 
 /* What a row gave: bit i is column i. */
@@ -46,7 +45,7 @@ void tg_webapi_rows_fini(struct tg_webapi_rows *rows);
 /* Reads a row into `out`, which the caller has zeroed; at most 64 columns, the list ends with a
  * NULL name. Values may be numbers or texts. Control bytes and broken UTF-8, which comments have in
  * the field, are replaced by '?'. 0, -TG_EINVAL (not a JSON object) or -TG_ENOMEM. */
-int tg_webapi_rows_read(struct tg_webapi_rows *rows, const char *text, size_t len,
+int tg_webapi_rows_read(struct tg_webapi_rows *rows, const struct tg_webapi_row *row,
                         const struct tg_webapi_column *columns, void *out,
                         struct tg_webapi_given *given);
 
@@ -56,4 +55,4 @@ bool tg_webapi_rows_text(struct tg_webapi_rows *rows, const struct tg_json_token
 
 /* The login of a row that is no JSON: what follows the only "Login" in it; 0 when that is not to be
  * had. It tells whose row is broken. */
-uint64_t tg_webapi_rows_login(const char *text, size_t len);
+uint64_t tg_webapi_rows_login(const struct tg_webapi_row *row);

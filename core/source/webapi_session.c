@@ -271,15 +271,15 @@ static void on_answer(void *ctx, const struct tg_webapi_answer *answer)
     }
 }
 
-static void on_row(void *ctx, const char *json, size_t len)
+static void on_row(void *ctx, const struct tg_webapi_row *row)
 {
     struct tg_webapi_session *session = ctx;
     if (session->state == TG_WEBAPI_ASKING) {
-        session->host.row(session->host.ctx, json, len);
+        session->host.row(session->host.ctx, row);
     } else if (session->state == TG_WEBAPI_TIMING && session->server_asked) {
-        (void)tg_webapi_read_time(&session->rows, json, len, &session->server_s);
+        (void)tg_webapi_read_time(&session->rows, row, &session->server_s);
     } else if (session->state == TG_WEBAPI_TIMING) {
-        session->offset_told |= !tg_webapi_read_zone(&session->rows, json, len, &session->offset_s);
+        session->offset_told |= !tg_webapi_read_zone(&session->rows, row, &session->offset_s);
     }
 }
 

@@ -65,7 +65,7 @@ struct tg_webapi_session_host {
     void (*ready)(void *ctx); /* may be asked, for the first time or again */
     void (*down)(void *ctx);  /* not ready any more: what was asked has no answer. `fault` says why
                                */
-    void (*row)(void *ctx, const char *json, size_t len);
+    void (*row)(void *ctx, const struct tg_webapi_row *row);
     void (*answer)(void *ctx, const struct tg_webapi_answer *answer);
     void *ctx;
 };

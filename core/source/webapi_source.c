@@ -145,10 +145,10 @@ static void host_down(void *ctx)
     tg_webapi_queue_down(ctx);
 }
 
-static void host_row(void *ctx, const char *json, size_t len)
+static void host_row(void *ctx, const struct tg_webapi_row *row)
 {
     struct tg_webapi_source *source = ctx;
-    if (source->running) tg_webapi_batch_row(&source->batch, json, len);
+    if (source->running) tg_webapi_batch_row(&source->batch, row);
 }
 
 static void host_answer(void *ctx, const struct tg_webapi_answer *answer)

@@ -69,7 +69,7 @@ describe("a Web API batch", function()
   -- Answers with rows (nil: no list at all); whether the batch failed, and its code.
   local function answer(rows, retcode, status)
     for _, row in ipairs(rows or {}) do
-      C.tg_webapi_batch_row(batch, row, #row)
+      C.tg_webapi_batch_row(batch, ffi.new("struct tg_webapi_row", { text = row, len = #row }))
     end
     local verdict = ffi.new("struct tg_rest_verdict")
     local told = ffi.new("struct tg_webapi_answer", { retcode = retcode or 0, text = "text", status = status or 0, listed = rows ~= nil, fields = fields })

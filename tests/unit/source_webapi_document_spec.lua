@@ -6,8 +6,8 @@ jit.off(true, true)
 
 describe("a Web API document", function()
   local rows
-  local on_row = ffi.cast("tg_webapi_on_row", function(_, text, len)
-    rows[#rows + 1] = ffi.string(text, len)
+  local on_row = ffi.cast("tg_webapi_on_row", function(_, row)
+    rows[#rows + 1] = ffi.string(row.text, row.len)
   end)
 
   -- Feeds a document in steps; its rows, whether it is complete, its fields, and the code of a failure.
@@ -40,6 +40,29 @@ describe("a Web API document", function()
       local got = read(text, false, step)
       assert.same({ 0, ROWS, true, true }, { got.rc, got.rows, got.complete, got.listed })
     end
+  end)
+
+  it("finds the values of rows that look like the one before", function()
+    local shape = ffi.new("struct tg_webapi_shape")
+    local model = '{"Login" : "1", "Name":"a\\"b", "n" : 5, "ApiData" : [{"x":"y"}], "Last" : ""}'
+    local function match(text) return tonumber(C.tg_webapi_shape_match(shape, text, #text)) end
+    assert.equal(0, match(model))
+    assert.equal(0, C.tg_webapi_shape_learn(shape, model, #model))
+    local like = '{"Login" : "4711", "Name":"Zoë", "n" : 5, "ApiData" : [{"x":"y"}], "Last" : "z"}'
+    assert.equal(#like, match(like .. ",{"))
+    local token = shape.json.tokens[2]
+    assert.equal("4711", ffi.string(token.text, token.len))
+    for len = 0, #like - 1 do
+      assert.equal(0, match(like:sub(1, len)), len)
+    end
+    for from, to in pairs({ ["Zoë"] = "Zo\xeb", ["4711"] = "47\n11", ["Zo"] = "Z\\n", [": 5"] = ": 6", ["Last"] = "last", ["}$"] = "]" }) do
+      assert.equal(0, match((like:gsub(from, to))), from)
+    end
+    for _, bad in ipairs({ "", "[]", '"x"', "{", '{"a":"\n"}', '{"a":01}' }) do
+      assert.equal(-1, C.tg_webapi_shape_learn(shape, bad, #bad), bad)
+      assert.equal(0, match(bad))
+    end
+    C.tg_webapi_shape_fini(shape)
   end)
 
   it("is an envelope on REST, whose scalars are fields", function()

@@ -6,6 +6,11 @@ local C = cdef.library("source", { "source/webapi_read.h", "source/webapi_sessio
 local OFFSET = 10800
 local MSC = 1572518788123LL
 
+-- A row that nobody has read yet; the caller keeps its text.
+local function row_of(text)
+  return ffi.new("struct tg_webapi_row", { text = text, len = #text })
+end
+
 local function document(members)
   local out = {}
   for _, pair in ipairs(members) do
@@ -58,7 +63,7 @@ describe("the Web API's rows", function()
 
   local function position(members)
     local out, text = ffi.new("struct tgl_position"), type(members) == "string" and members or document(members)
-    local rc = C.tg_webapi_read_position(rows, zone, text, #text, login, out)
+    local rc = C.tg_webapi_read_position(rows, zone, row_of(text), login, out)
     return rc == 0 and function(key) return model.get("position", out, key) end or rc, out
   end
 
@@ -138,7 +143,7 @@ describe("the Web API's rows", function()
 
   local function deal(members)
     local out, text = ffi.new("struct tgl_deal"), document(members)
-    local rc = C.tg_webapi_read_deal(rows, zone, text, #text, login, out)
+    local rc = C.tg_webapi_read_deal(rows, zone, row_of(text), login, out)
     return rc == 0 and function(key) return model.get("deal", out, key) end or rc, out
   end
 
@@ -172,7 +177,7 @@ describe("the Web API's rows", function()
 
   it("are orders", function()
     local out, text = ffi.new("struct tgl_order"), document(ORDER)
-    assert.equal(0, C.tg_webapi_read_order(rows, zone, text, #text, login, out))
+    assert.equal(0, C.tg_webapi_read_order(rows, zone, row_of(text), login, out))
     assert.equal(501ULL, out._ticket)
     assert.equal(1.2, out._price_open)
     assert.equal(1.19, out._price_stoplimit)
@@ -186,7 +191,7 @@ describe("the Web API's rows", function()
     assert.same({ "buy_stop_limit", "placed", "specified", "return" },
       { name_of("type"), name_of("state"), name_of("type_time"), name_of("type_filling") })
     text = document(with(ORDER, { Type = "9" }))
-    assert.equal(-1, C.tg_webapi_read_order(rows, zone, text, #text, login, out))
+    assert.equal(-1, C.tg_webapi_read_order(rows, zone, row_of(text), login, out))
   end)
 
   it("are accounts", function()
@@ -194,7 +199,7 @@ describe("the Web API's rows", function()
     local text = document({ { "Login", "764636" }, { "CurrencyDigits", "2" }, { "Balance", "10000.00" }, { "Credit", "0.00" }, { "Margin", "120.00" },
       { "MarginFree", "9867.00" }, { "MarginLevel", "8322.50" }, { "MarginLeverage", "100" }, { "Profit", "-13.00" }, { "Storage", "-0.25" },
       { "Floating", "-13.25" }, { "Equity", "9986.75" } })
-    assert.equal(0, C.tg_webapi_read_account(rows, text, #text, login, out))
+    assert.equal(0, C.tg_webapi_read_account(rows, row_of(text), login, out))
     local wanted = { login = "764636", balance = 10000, equity = 9986.75, profit = -13.25, margin = 120, margin_level = 8322.5, leverage = 100, credit = 0 }
     for key, value in pairs(wanted) do
       assert.equal(value, model.get("account", out.account, key), key)
@@ -202,22 +207,22 @@ describe("the Web API's rows", function()
     assert.is_true(out.moving)
     assert.is_true(bit.band(out.fields, C.tg_field_bit(C.tg_account_entity, C.tg_field_find(C.tg_account_entity, "name"))) == 0)
     for _, bad in ipairs({ '{"Login":"1","Balance":"1"}', '{"Login":"1","Balance":"x","Equity":"1"}', '{"Balance":"1","Equity":"1"}', "[]" }) do
-      assert.equal(-1, C.tg_webapi_read_account(rows, bad, #bad, login, out), bad)
+      assert.equal(-1, C.tg_webapi_read_account(rows, row_of(bad), login, out), bad)
     end
   end)
 
   it("are clients and groups", function()
     local user, group = ffi.new("struct tg_webapi_user"), ffi.new("struct tg_webapi_group")
     local text = '{"Login":"5","Group":"real\\\\forex","Rights":"483","Name":"Ann","Leverage":"200","Balance":"5.00","Credit":"1.00"}'
-    assert.equal(0, C.tg_webapi_read_user(rows, text, #text, login, user))
+    assert.equal(0, C.tg_webapi_read_user(rows, row_of(text), login, user))
     assert.same({ "real\\forex", "Ann", 200, 5, 1, 1 },
       { ffi.string(user.group), ffi.string(user.name), user.leverage, user.balance, user.credit, user.trade_allowed })
     text = '{"Login":"5","Rights":"5"}'
-    C.tg_webapi_read_user(rows, text, #text, login, user)
+    C.tg_webapi_read_user(rows, row_of(text), login, user)
     assert.equal(0, user.trade_allowed)
     assert.is_true(user.balance ~= user.balance)
     text = '{"Group":"g","Currency":"JPY","CurrencyDigits":"0","MarginMode":"2","Company":"C"}'
-    assert.equal(0, C.tg_webapi_read_group(rows, text, #text, group))
+    assert.equal(0, C.tg_webapi_read_group(rows, row_of(text), group))
     assert.same({ "JPY", 0, 3, "C" }, { ffi.string(group.currency), group.currency_digits, group.margin_mode, ffi.string(group.company) })
   end)
 
@@ -239,21 +244,21 @@ describe("the Web API server's time", function()
 
   it("is read as the documentation shows it", function()
     local text = '{"Time" : "1572518788 2019.10.31 10:46:28"}'
-    assert.equal(0, C.tg_webapi_read_time(rows, text, #text, number))
+    assert.equal(0, C.tg_webapi_read_time(rows, row_of(text), number))
     assert.equal(1572518788LL, number[0])
     for _, bad in ipairs({ "{}", '{"Time":""}', '{"Time":"x"}', '{"Time":"-5"}' }) do
-      assert.equal(-1, C.tg_webapi_read_time(rows, bad, #bad, number), bad)
+      assert.equal(-1, C.tg_webapi_read_time(rows, row_of(bad), number), bad)
     end
   end)
 
   it("has a zone, with an hour more in summer", function()
     for text, seconds in pairs({ ['{"TimeZone":"120","DaylightState":"0"}'] = 7200, ['{"TimeZone":"120","DaylightState":"1"}'] = 10800,
       ['{"TimeZone":"-300"}'] = -18000 }) do
-      assert.equal(0, C.tg_webapi_read_zone(rows, text, #text, offset), text)
+      assert.equal(0, C.tg_webapi_read_zone(rows, row_of(text), offset), text)
       assert.equal(seconds, offset[0], text)
     end
     local bad = '{"TimeZone":"2000"}'
-    assert.equal(-1, C.tg_webapi_read_zone(rows, bad, #bad, offset))
+    assert.equal(-1, C.tg_webapi_read_zone(rows, row_of(bad), offset))
   end)
 
   it("is configured as an offset", function()
