@@ -1,4 +1,5 @@
 -- An order that is placed and ends between two polls leaves no trace but in the order history.
+local uv = require("luv")
 local gateway_of = require("support.gateway")
 local json = require("dkjson")
 local process = require("support.process")
@@ -66,11 +67,13 @@ describe("an order that was placed and ended between two polls is told", functio
     })
     local client = assert(gateway:connect("a"))
     assert(client:wait_type("snapshot", 5000))
-    local now = os.time()
+    local seconds, us = uv.gettimeofday() -- after the first poll: an order of the second before it would be none of ours
+    local setup_ms = seconds * 1000 + math.floor(us / 1000)
     answer("/history/orders", json.encode({
       {
         ticket = 902, symbol = "EURUSD", type = 2, state = 2, volume_initial = 0.1, volume_current = 0.1, price_open = 1.05,
-        time_setup = now, time_setup_msc = now * 1000 + 500, time_done = now + 1, time_done_msc = now * 1000 + 1500,
+        time_setup = seconds, time_setup_msc = setup_ms, time_done = math.floor((setup_ms + 300) / 1000),
+        time_done_msc = setup_ms + 300,
       },
     }))
     local placed, removed = brief(client)
