@@ -65,13 +65,15 @@ static void prove(struct mt_call *call, const uint8_t cli_rand[MT_DIGEST])
     mt_answer_top(call->answer, "version_access", BUILD);
     mt_answer_top(call->answer, "version_trade", BUILD);
     mt_answer_top(call->answer, "cli_rand_answer", hex);
-    if (!session->crypt) return;
+    if (call->request->transport != MT_RAW) return;
+    /* Given without encryption too: clients that never encrypt refuse an answer without it. */
     uint8_t rand[MT_CRYPT_RAND];
     tg_random_bytes(rand, sizeof rand);
     if (mt_auth_fixed.crypt_known) memcpy(rand, mt_auth_fixed.crypt_rand, sizeof rand);
-    mt_cipher_init(session->hash, rand, &session->from_client, &session->to_client);
     mt_hex_write(rand, sizeof rand, hex);
     mt_answer_top(call->answer, "crypt_rand", hex);
+    if (!session->crypt) return;
+    mt_cipher_init(session->hash, rand, &session->from_client, &session->to_client);
     call->answer->crypt = true;
 }
 
