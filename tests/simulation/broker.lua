@@ -16,6 +16,7 @@ local function new(random, options)
     balance = 1000000, credit = 0, prices = {}, positions = {}, order = {}, orders = {}, deals = {}, history = {},
     steps = {}, levels = {}, operations = {}, order_life = {}, count = 0, whole_seconds = options.whole_seconds,
     listed = options.listed or function(now) return now end, story = {}, extra = options.extra,
+    one_id = options.one_id,
   }, Broker)
   for _, symbol in ipairs(SYMBOLS) do
     self.prices[symbol] = 100000 + random(50000)
@@ -143,7 +144,8 @@ function Broker:reverse(position, lots)
   })
   self:step(position.id, 0, deal, closes)
   position.sell, position.lots, position.price_open = not position.sell, lots, price
-  position.ticket, position.swap, position.sl, position.tp = ticket, 0, 0, 0
+  position.swap, position.sl, position.tp = 0, 0, 0
+  if not self.one_id then position.ticket = ticket end
   position.time_update, position.time_open = self.now, self.now
   self:step(position.id, signed(position), deal)
   self:remember_levels(position)
@@ -177,7 +179,7 @@ function Broker:roll_over()
   for _, id in ipairs(self.order) do
     local position = self.positions[id]
     position.swap = position.swap - position.lots
-    if self.random(2) == 0 then
+    if self.random(2) == 0 and not self.one_id then
       position.ticket = self:id()
       self:note("roll %d over to ticket %d", id, position.ticket)
     end

@@ -133,6 +133,7 @@ function Pipeline:fill(answer)
 end
 
 function Pipeline:wants(answer)
+  if answer.records then return C.tg_account_wants_deals(self.account, answer.records) end
   self:fill(answer)
   return C.tg_account_wants_deals(self.account, self.records)
 end
@@ -142,11 +143,13 @@ function Pipeline:apply(answer, now_ms)
   live = self
   if now_ms > clock.wall then C.tg_clock_virtual_advance(clock, now_ms - clock.wall) end
   if clock.wall > now_ms then clock.wall = now_ms end
-  self:fill(answer)
-  if answer.deals then records.deals(self.records, answer.deals) end
-  if answer.history then records.history(self.records, answer.history) end
+  if not answer.records then
+    self:fill(answer)
+    if answer.deals then records.deals(self.records, answer.deals) end
+    if answer.history then records.history(self.records, answer.history) end
+  end
   local known = self.account.known
-  local rc = C.tg_account_apply(self.account, self.records, self.policy, clock.mono, clock.wall)
+  local rc = C.tg_account_apply(self.account, answer.records or self.records, self.policy, clock.mono, clock.wall)
   if rc ~= 0 then return rc end
   if not known or C.tg_script_wakes(self.script, self.account) then C.tg_script_run(self.script, self.woken, 1) end
   if self.session and self.session.awaits_snapshot then C.tg_session_snapshot_ready(self.session) end

@@ -28,6 +28,13 @@ local function copy(row)
   return out
 end
 
+-- A gateway has started anew, or has ended: nothing here remembers one.
+function Source.forget() end
+function Source.free() end
+
+-- Called before a part of an answer is read, when parts are read one after the other.
+function Source.about_to_read(_) end
+
 function Source:fault(name, text)
   self.count = self.count + 1
   self.by_name[name] = (self.by_name[name] or 0) + 1
@@ -75,7 +82,7 @@ end
 function Source:begin_spell()
   local random, kind = self.random, self.kind
   local names = { "lost", "lost", "empty", "cut", "no_deals", "no_positions" }
-  if kind.clock then names[#names + 1] = "stale" end
+  if kind.clock and not kind.webapi then names[#names + 1] = "stale" end
   local name = names[1 + random(#names)]
   -- An absence that lasts for as many polls as a suspect is held is decidable only where the deals of everything else are
   -- listed in time.
@@ -111,17 +118,23 @@ local function shuffle(random, list)
   end
 end
 
+-- The fault that this poll has, or nil.
+function Source:next_spell(quiet)
+  if quiet then
+    self.spell = 0
+  elseif self.spell == 0 and self.random.unit() < self.intensity then
+    self:begin_spell()
+  end
+  if self.spell == 0 then return nil end
+  self.spell = self.spell - 1
+  return self.spell_name
+end
+
 -- One poll at the broker's time. `wants(positions, orders, account)` says whether deals are asked. Gives the answer
 -- { time, positions, orders, account, deals, history }, or nil when it is lost; and the time of its first read.
 function Source:poll(rate, since, wants, quiet)
   local random, broker, kind = self.random, self.broker, self.kind
-  if quiet then
-    self.spell = 0
-  elseif self.spell == 0 and random.unit() < self.intensity then
-    self:begin_spell()
-  end
-  local fault = self.spell > 0 and self.spell_name or nil
-  if self.spell > 0 then self.spell = self.spell - 1 end
+  local fault = self:next_spell(quiet)
   local pause = function() broker:live(broker.now + (quiet and 0 or random(200)), rate) end
   local answer = { time = kind.clock and broker.now or 0, positions = self:read_positions() }
   if kind.orders then answer.orders = self:read_orders() end
@@ -170,4 +183,4 @@ function Source:poll(rate, since, wants, quiet)
   return answer
 end
 
-return { new = new, KINDS = KINDS }
+return { new = new, KINDS = KINDS, Source = Source, listed = listed }

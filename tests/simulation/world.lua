@@ -1,6 +1,7 @@
 -- One seed: a broker that lives, a source that fails, a gateway, a client, and a judge.
 local ffi = require("ffi")
 local broker_of, source_of = require("simulation.broker"), require("simulation.source")
+local web_source_of = require("simulation.webapi_source")
 local client_of, judge = require("simulation.client"), require("simulation.judge")
 local pipeline = require("simulation.pipeline")
 local C = pipeline.C
@@ -16,13 +17,15 @@ local function random_of(seed)
   })
 end
 
--- Runs a seed; `plain` leaves out what the simulation could not do when seeds that are kept as regressions broke.
--- Gives { operations, faults, polls, messages, kind } or, as second value, what is wrong; `log` is called
--- with each line of its story.
-function world.run(script, seed, log, plain)
+-- Runs a seed. Options: `log` is called with each line of its story; `through`, "rest" or "raw": the source is read through
+-- the driver of the Web API; `plain` leaves out what the simulation could not do when seeds that are kept as regressions broke.
+-- Gives { operations, faults, polls, messages, kind } or, as second value, what is wrong.
+function world.run(script, seed, options)
+  local log, plain = options and options.log, options and options.plain
   local random = random_of(seed * 2654435761)
   local extra = not plain and random_of(seed * 2246822519) or nil
   local kind = source_of.KINDS[1 + random(plain and 4 or #source_of.KINDS)]
+  kind = options and options.through and web_source_of.KINDS[options.through] or kind
   -- A late history lists what was made first of one position first; `plain`: of the whole account.
   local listed, listed_of = 0, {}
   local listing = kind.lag > 0 and function(now, id)
@@ -34,8 +37,9 @@ function world.run(script, seed, log, plain)
     if id then listed_of[id] = math.max(listed_of[id] or 0, at) end
     return id and listed_of[id] or at
   end
-  local broker = broker_of.new(random, { netting = random(2) == 0, whole_seconds = kind.seconds, listed = listing or nil, extra = extra })
-  local source = source_of.new(random, broker, kind, ({ 0, 0.03, 0.1, 0.2 })[1 + random(4)], extra)
+  local broker = broker_of.new(random, { netting = random(2) == 0, whole_seconds = kind.seconds, listed = listing or nil, extra = extra,
+    one_id = kind.webapi })
+  local source = (kind.webapi and web_source_of or source_of).new(random, broker, kind, ({ 0, 0.03, 0.1, 0.2 })[1 + random(4)], extra)
   local rate = ({ 0.1, 0.5, 1.5, 4 })[1 + random(4)]
   local polls, restarts, line = 0, 0, 0
   local gateway, client, facts
@@ -57,12 +61,28 @@ function world.run(script, seed, log, plain)
     end
   end
 
-  -- What was true when the first positions were read.
+  -- What was true when the first positions and orders were read.
+  local note = {}
+
+  -- Positions may be read twice in a poll; what came and went in between is news all the same.
+  function note.positions(of)
+    local before = of.steps
+    of.steps, of.hidden = {}, {}
+    for id, steps in pairs(broker.steps) do
+      of.steps[id] = (not before or before[id] or broker.positions[id]) and #steps or nil
+    end
+    for id in pairs(broker.positions) do of.hidden[id] = true end
+  end
+
+  function note.orders(of)
+    of.orders, of.orders_hidden = {}, {}
+    for ticket in pairs(broker.orders) do of.orders[ticket], of.orders_hidden[ticket] = true, true end
+  end
+
   local function begin(at)
-    facts = { steps = {}, orders = {}, at = at, hidden = {}, orders_hidden = {} }
-    for id, steps in pairs(broker.steps) do facts.steps[id] = #steps end
-    for id in pairs(broker.positions) do facts.hidden[id] = true end
-    for ticket in pairs(broker.orders) do facts.orders[ticket], facts.orders_hidden[ticket] = true, true end
+    facts = { at = at }
+    note.positions(facts)
+    note.orders(facts)
   end
 
   -- What the first answer lacks of it, clients begin without.
@@ -83,9 +103,11 @@ function world.run(script, seed, log, plain)
     if not gateway.account.positions_known then
       begin(broker.now)
       before = facts
+      source.about_to_read = function(part) note[part](before) end
     end
     local since = gateway:since(broker.now)
     local answer = source:poll(quiet and 0 or rate, since, function(a) return gateway:wants(a) end, quiet)
+    source.about_to_read = nil
     if not answer then return end
     local first = not gateway.account.positions_known
     -- What a client begins with is what the first answer shows; a gateway cannot know better.
@@ -119,7 +141,7 @@ function world.run(script, seed, log, plain)
     take_all()
     local what = {
       deals = kind.deals, history = kind.history, history_ms = facts.history_ms, orders = kind.orders, lag = kind.lag, began = facts.at,
-      opened_early = kind.lag > 0 or not kind.deals or source.intensity > 0,
+      opened_early = kind.lag > 0 or not kind.deals or kind.webapi or source.intensity > 0,
       edge = function(time) return time >= facts.at - facts.at % 1000 and time <= facts.till end,
       clock = kind.clock, hidden = facts.hidden, orders_hidden = facts.orders_hidden,
     }
@@ -138,6 +160,7 @@ function world.run(script, seed, log, plain)
       if random(4) == 0 then
         tell("the gateway starts anew")
         gateway:free()
+        source:forget()
         gateway, restarts = nil, restarts + 1
         broker:live(broker.now + 1000 + random(20000), rate)
         start()
@@ -150,6 +173,7 @@ function world.run(script, seed, log, plain)
   end)
   local messages = client and client.messages or 0
   if gateway then gateway:free() end
+  source:free()
   tell(good and "held" or "BROKEN: " .. tostring(why))
   return {
     kind = kind.name, operations = broker.count, faults = source.count, by_name = source.by_name, polls = polls,

@@ -39,22 +39,37 @@ describe("the simulation", function()
     for _, kind in ipairs({ "server", "late", "terminal", "bare", "web" }) do assert.is_true(kinds[kind] > SEEDS / 10, kind) end
   end)
 
+  for _, through in ipairs({ "rest", "raw" }) do
+    it("holds through the bytes of a Web API, " .. through, function()
+      local broken, faults = {}, 0
+      for seed = 1, SEEDS / 10 do
+        local got, why = world.run(script, seed, { through = through })
+        faults = faults + got.faults
+        if why then broken[#broken + 1] = ("seed %d: %s"):format(seed, why) end
+      end
+      assert.equal("", table.concat(broken, "\n"))
+      assert.is_true(faults > SEEDS / 10)
+    end)
+  end
+
   for _, case in ipairs(ONCE_BROKEN) do
     it("holds with " .. case[1], function()
       for _, seed in ipairs(case[2]) do
-        local _, why = world.run(script, seed, nil, case.plain)
+        local _, why = world.run(script, seed, { plain = case.plain })
         assert.is_nil(why, "seed " .. seed)
       end
     end)
   end
 
   it("tells the same story of the same seed", function()
-    local function story(seed)
+    local function story(seed, through)
       local lines = {}
-      world.run(script, seed, function(line) lines[#lines + 1] = line end)
+      world.run(script, seed, { log = function(line) lines[#lines + 1] = line end, through = through })
       return (table.concat(lines, "\n"):gsub('"epoch":"[^"]*"', ""))
     end
-    for seed = 1, 5 do assert.equal(story(seed), story(seed)) end
+    for seed = 1, 5 do
+      for _, through in ipairs({ false, "rest", "raw" }) do assert.equal(story(seed, through), story(seed, through)) end
+    end
   end)
 
   describe("has a judge that", function()
