@@ -165,6 +165,7 @@ struct tg_generation *tg_generation_new(const struct tg_script_options *options,
     memcpy(generation->name, set->name, sizeof generation->name);
     memcpy(generation->version, set->version, sizeof generation->version);
     generation->vm.pinch = tg_leash_pinch;
+    tg_vm_compiles(&generation->vm, true);
     tg_generation_aim(generation);
     return generation;
 failed:

@@ -89,9 +89,12 @@ int tg_generation_inherit(struct tg_generation *generation, const struct tg_gene
     struct carrying carrying = {.entry = generation->entries.restore, .memories = memories};
     if (memories->bytes) {
         size_t len = memories->len < MIGRATE_BYTES ? memories->len : MIGRATE_BYTES;
+        tg_vm_compiles(&generation->vm, false);
         tg_leash_quota(generation->vm.L, MIGRATE_QUOTA + 4 * (int)len, INT64_MAX);
         int rc = tg_vm_call(&generation->vm, restore, &carrying, err);
-        if (tg_leash_quota_end(generation->vm.L) || rc) return -TG_EINVAL;
+        bool spent = tg_leash_quota_end(generation->vm.L);
+        tg_vm_compiles(&generation->vm, true);
+        if (spent || rc) return -TG_EINVAL;
     }
     keep_silent(generation, from);
     return 0;

@@ -335,13 +335,11 @@ void tg_leash_quota(lua_State *L, int instructions, int64_t late_us)
     leash.quota = instructions;
     leash.quota_until_us = burnt_us(CLOCK_THREAD_CPUTIME_ID) + instructions / QUOTA_RATE;
     if (late_us < leash.quota_until_us) leash.quota_until_us = late_us;
-    (void)luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     lua_sethook(L, on_quota, LUA_MASKCOUNT, QUOTA_COUNT);
 }
 
 bool tg_leash_quota_end(lua_State *L)
 {
     lua_sethook(L, NULL, 0, 0);
-    (void)luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
     return leash.quota_spent;
 }

@@ -57,9 +57,9 @@ void tg_leash_bare(bool on);
 /* To be called before lua_close of a VM that was ever entered. */
 void tg_leash_forget(lua_State *L);
 
-/* Around the loading of a file: the JIT is off and `instructions` may run, in a quarter of a second
- * of processor time for each million and not after the thread has used `late_us` (microseconds,
- * INT64_MAX: any) in all; then every further one raises an error, so that no pcall of the file can
- * hold it. Answers whether the quota was used up. */
+/* Around the loading of a file, in a VM that compiles nothing: `instructions` may run, in a quarter
+ * of a second of processor time for each million and not after the thread has used `late_us`
+ * (microseconds, INT64_MAX: any) in all; then every further one raises an error, so that no pcall
+ * of the file can hold it. Answers whether the quota was used up. */
 void tg_leash_quota(lua_State *L, int instructions, int64_t late_us);
 bool tg_leash_quota_end(lua_State *L);

@@ -11,6 +11,7 @@
 #include "base/embedded.h"
 
 #include <lauxlib.h>
+#include <luajit.h>
 #include <lualib.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -82,9 +83,17 @@ int tg_vm_init(struct tg_vm *vm, int64_t cap)
     *vm = (struct tg_vm){.cap = cap};
     vm->L = lua_newstate(allocate, vm);
     if (!vm->L) return -TG_ENOMEM;
-    if (!tg_vm_call(vm, open_state, NULL, NULL)) return 0;
-    tg_vm_fini(vm);
-    return -TG_ENOMEM;
+    if (tg_vm_call(vm, open_state, NULL, NULL)) {
+        tg_vm_fini(vm);
+        return -TG_ENOMEM;
+    }
+    tg_vm_compiles(vm, false);
+    return 0;
+}
+
+void tg_vm_compiles(struct tg_vm *vm, bool on)
+{
+    (void)luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | (on ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
 }
 
 void tg_vm_fini(struct tg_vm *vm)

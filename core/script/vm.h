@@ -18,8 +18,12 @@ struct tg_vm {
 };
 
 /* A state with LuaJIT's libraries, in which `require "view"` finds lua/view.lua of the runtime. The
- * cap counts from here on. 0 or -TG_ENOMEM. */
+ * cap counts from here on, nothing is compiled yet. 0 or -TG_ENOMEM. */
 int tg_vm_init(struct tg_vm *vm, int64_t cap);
+
+/* Whether hot code is compiled from here on; a new VM does not. */
+void tg_vm_compiles(struct tg_vm *vm, bool on);
+
 void tg_vm_fini(struct tg_vm *vm);
 
 /* Bytes that VMs did not give back when they were closed: 0, or something is wrong. */
