@@ -14,6 +14,10 @@ int tg_config_sandbox_refuse(lua_State *lua, const char *word);
 /* Pushes a new environment: the words of the configuration and what is harmless of Lua's. */
 void tg_config_sandbox_environment(lua_State *lua);
 
+/* Puts bounded functions in the place of those of C that may take long, which no hook can stop
+ * (lua/bounded.lua), as methods of texts, too. Leaves nothing on the stack; raises. */
+void tg_config_sandbox_bound(lua_State *lua);
+
 /* mapping(name): what the file of a mapping returns, a table with `requests` and `map`. */
 int tg_config_mapping(lua_State *lua);
 
