@@ -1,11 +1,12 @@
-/* The one file of this driver that touches sockets. Names are resolved on the loop's threads; the
- * addresses are tried one after the other; how long all that may take is for the session to say.
+/* The one file of this driver that reads and writes a socket; how long connecting may take is for
+ * the session to say.
  *
  * What would break it: a callback that closes the link while bytes are being given out, so `dead`
- * is looked at after each; freeing before both the socket and the resolver have let go. */
+ * is looked at after each; freeing before both the socket and the dial have let go. */
 #include "source/webapi_link.h"
 
 #include "base/list.h"
+#include "source/dial.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +14,15 @@
 #define READ_SIZE 262144
 
 struct tg_webapi_link {
-    uv_tcp_t tcp;
-    uv_connect_t connect;
-    uv_getaddrinfo_t resolve;
-    struct addrinfo *addresses, *next;
-    uv_loop_t *loop;
+    struct tg_dial *dial; /* NULL: it has told how it ended */
+    uv_tcp_t *tcp;        /* NULL: not connected yet, or not any more */
     struct tg_webapi_link_host host;
     struct tg_webapi_tls *tls;
     void (*gone)(void *ctx);
     struct tg_buf plain, cipher;
     char *read_buffer;
-    int held; /* reasons why the memory must stay: the resolver, the socket */
-    bool has_tcp, open, dead;
+    int held; /* reasons why the memory must stay: the dial, the socket */
+    bool open, dead;
 };
 
 static void release(struct tg_webapi_link *link)
@@ -32,7 +30,6 @@ static void release(struct tg_webapi_link *link)
     if (--link->held) return;
     void (*gone)(void *) = link->gone;
     void *ctx = link->host.ctx;
-    if (link->addresses) uv_freeaddrinfo(link->addresses);
     tg_webapi_tls_free(link->tls);
     tg_buf_fini(&link->plain);
     tg_buf_fini(&link->cipher);
@@ -43,14 +40,9 @@ static void release(struct tg_webapi_link *link)
 
 static void on_tcp_closed(uv_handle_t *handle)
 {
-    release(handle->data);
-}
-
-static void close_tcp(struct tg_webapi_link *link)
-{
-    if (!link->has_tcp) return;
-    link->has_tcp = false;
-    uv_close((uv_handle_t *)&link->tcp, on_tcp_closed);
+    struct tg_webapi_link *link = handle->data;
+    free(handle);
+    release(link);
 }
 
 static void broken(struct tg_webapi_link *link, const char *code, const char *message)
@@ -79,7 +71,7 @@ static void on_written(uv_write_t *request, int status)
 static void write_bytes(struct tg_webapi_link *link, const char *bytes, size_t len)
 {
     uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)len);
-    int sent = uv_try_write((uv_stream_t *)&link->tcp, &buf, 1);
+    int sent = uv_try_write((uv_stream_t *)link->tcp, &buf, 1);
     if (sent < 0) sent = 0; /* a real failure is told by the reading side */
     if ((size_t)sent == len) return;
     len -= (size_t)sent;
@@ -87,7 +79,7 @@ static void write_bytes(struct tg_webapi_link *link, const char *bytes, size_t l
     if (!write) return; /* what was asked has no answer then, and ends by its deadline */
     memcpy(write->bytes, bytes + sent, len);
     buf = uv_buf_init(write->bytes, (unsigned)len);
-    if (uv_write(&write->request, (uv_stream_t *)&link->tcp, &buf, 1, on_written)) free(write);
+    if (uv_write(&write->request, (uv_stream_t *)link->tcp, &buf, 1, on_written)) free(write);
 }
 
 static void flush_tls(struct tg_webapi_link *link)
@@ -151,13 +143,16 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 
 /* ---- connecting ---- */
 
-static void try_next(struct tg_webapi_link *link, int status);
-
-static void start(struct tg_webapi_link *link)
+static void on_connected(void *ctx, uv_tcp_t *tcp)
 {
-    (void)uv_tcp_nodelay(&link->tcp, 1);
-    (void)uv_tcp_keepalive(&link->tcp, 1, 30);
-    int rc = uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_read);
+    struct tg_webapi_link *link = ctx;
+    link->dial = NULL;
+    link->tcp = tcp;
+    link->held++;
+    tcp->data = link;
+    (void)uv_tcp_nodelay(tcp, 1);
+    (void)uv_tcp_keepalive(tcp, 1, 30);
+    int rc = uv_read_start((uv_stream_t *)tcp, on_alloc, on_read);
     if (rc) {
         broken(link, "CONNECT_FAILED", uv_strerror(rc));
     } else if (link->tls) {
@@ -168,61 +163,16 @@ static void start(struct tg_webapi_link *link)
     }
 }
 
-static void on_connect(uv_connect_t *request, int status)
+static void on_failed(void *ctx, const char *code, const char *message)
 {
-    struct tg_webapi_link *link = request->data;
-    if (link->dead) return;
-    if (status)
-        try_next(link, status);
-    else
-        start(link);
+    struct tg_webapi_link *link = ctx;
+    link->dial = NULL;
+    broken(link, code, message);
 }
 
-static void on_failed_closed(uv_handle_t *handle)
+static void on_dial_gone(void *ctx)
 {
-    struct tg_webapi_link *link = handle->data;
-    if (!link->dead) try_next(link, 0);
-    release(link);
-}
-
-/* Tries an address; a socket that failed to connect is of no further use, and is closed first. */
-static void try_next(struct tg_webapi_link *link, int status)
-{
-    if (link->has_tcp) {
-        if (!link->next) {
-            broken(link, "CONNECT_FAILED", uv_strerror(status));
-            return;
-        }
-        link->has_tcp = false;
-        uv_close((uv_handle_t *)&link->tcp, on_failed_closed);
-        return;
-    }
-    const struct addrinfo *address = link->next;
-    link->next = address->ai_next;
-    int rc = uv_tcp_init(link->loop, &link->tcp);
-    if (rc) {
-        broken(link, "CONNECT_FAILED", uv_strerror(rc));
-        return;
-    }
-    link->tcp.data = link;
-    link->connect.data = link;
-    link->has_tcp = true;
-    link->held++;
-    rc = uv_tcp_connect(&link->connect, &link->tcp, address->ai_addr, on_connect);
-    if (rc) try_next(link, rc);
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
-{
-    struct tg_webapi_link *link = request->data;
-    link->addresses = link->next = addresses;
-    if (!link->dead) {
-        if (status || !addresses)
-            broken(link, "RESOLVE_FAILED", status ? uv_strerror(status) : "no such host");
-        else
-            try_next(link, 0);
-    }
-    release(link);
+    release(ctx);
 }
 
 struct tg_webapi_link *tg_webapi_link_open(uv_loop_t *loop, const struct tg_webapi_endpoint *to,
@@ -230,22 +180,17 @@ struct tg_webapi_link *tg_webapi_link_open(uv_loop_t *loop, const struct tg_weba
                                            const struct tg_webapi_link_host *host,
                                            void (*gone)(void *ctx))
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    char port[8];
     struct tg_webapi_link *link = calloc(1, sizeof *link);
     if (!link) return NULL;
-    link->loop = loop;
+    const struct tg_dial_host dial = {on_connected, on_failed, on_dial_gone, link};
     link->host = *host;
     link->gone = gone;
-    link->resolve.data = link;
+    link->held = 1;
     link->read_buffer = malloc(READ_SIZE);
     if (trust) link->tls = tg_webapi_tls_new(trust, to->host);
-    (void)snprintf(port, sizeof port, "%d", to->port);
-    if (link->read_buffer && (!trust || link->tls) &&
-        !uv_getaddrinfo(loop, &link->resolve, on_resolved, to->host, port, &hints)) {
-        link->held = 1;
-        return link;
-    }
+    if (link->read_buffer && (!trust || link->tls))
+        link->dial = tg_dial_open(loop, to->host, to->port, &dial);
+    if (link->dial) return link;
     tg_webapi_tls_free(link->tls);
     free(link->read_buffer);
     free(link);
@@ -256,6 +201,7 @@ void tg_webapi_link_close(struct tg_webapi_link *link)
 {
     if (link->dead) return;
     link->dead = true;
-    (void)uv_cancel((uv_req_t *)&link->resolve);
-    close_tcp(link);
+    if (link->dial) tg_dial_stop(link->dial);
+    if (link->tcp) uv_close((uv_handle_t *)link->tcp, on_tcp_closed);
+    link->tcp = NULL;
 }
