@@ -1,5 +1,6 @@
 -- Files become rules here, and rules become known to C.
 local places = { RULE = 0, ONLY = 1, DETECT = 2, PAYLOAD = 3, TO = 4 }
+local interpret = require("interpreted")
 local functions = { only = places.ONLY, detect = places.DETECT, payload = places.PAYLOAD, to = places.TO }
 
 return function(rt)
@@ -42,6 +43,7 @@ return function(rt)
   local function run(file)
     local chunk, why = loadstring(file.text, "@" .. file.name)
     if not chunk then error(why, 0) end
+    interpret(chunk)
     local env = sandbox.environment(file)
     file.loading = true
     local result = setfenv(chunk, env)()

@@ -1,12 +1,14 @@
 -- Declares the C core to LuaJIT from the core's own headers, so that a spec cannot drift from them.
 --
 -- Headers here are plain on purpose: comments, #include, #define of numbers, prototypes, structs. What
--- LuaJIT's parser does not take (static inline functions, attributes, other macros) is cut away.
+-- LuaJIT's parser does not take (static inline functions, attributes, other macros) is cut away. A macro that is a
+-- line of its own is replaced by its text.
 local ffi = require("ffi")
 
 local cdef = {}
 local done = {}
 local numbers = {}
+local texts = {} -- of other macros
 
 local root = os.getenv("TIDEGATE_SOURCE") or "."
 
@@ -15,6 +17,7 @@ ffi.cdef([[
 typedef struct _IO_FILE FILE;
 typedef struct uv_loop_s uv_loop_t;
 typedef struct lua_State lua_State;
+typedef int (*lua_CFunction)(lua_State *L);
 void free(void *ptr);
 void *malloc(size_t size);
 void *calloc(size_t n, size_t size);
@@ -49,8 +52,11 @@ function cdef.header(path)
       cdef.header(include)
     elseif name then
       numbers[name] = number
-    elseif not line:match("^%s*#") then
-      body[#body + 1] = line
+    elseif line:match("^%s*#") then
+      local macro, expanded = line:match("^%s*#%s*define%s+([%w_]+)%s+(.+)$")
+      if macro then texts[macro] = expanded end
+    else
+      body[#body + 1] = texts[line] or line
     end
   end
   local code = without_attributes(without_inlines(table.concat(body, "\n")))
