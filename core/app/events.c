@@ -93,7 +93,7 @@ void tg_events_applied(void *ctx, struct tg_watch *watch)
 void tg_events_fresh(void *ctx, struct tg_watch *watch, bool first)
 {
     struct tg_gateway *gateway = ctx;
-    bool awaited = first;
+    bool awaited = first || watch->account->revealed;
     if (!awaited && !tg_script_wakes(gateway->script, watch->account)) {
         tg_script_idle(gateway->script, watch->account);
         if (watch->channel) tg_channel_tidy(watch->channel);
@@ -112,15 +112,20 @@ void tg_events_fresh(void *ctx, struct tg_watch *watch, bool first)
     gateway->fresh[gateway->fresh_count++] = watch->account;
 }
 
-/* The first state of an account: those who wait for its snapshot get it. */
-static void snapshot_ready(struct tg_watch *watch)
+/* The first state of an account: those who wait for its snapshot get it. A list that is told only
+ * later is no event about its rows; those who were shown the account without it get another. */
+static void show(struct tg_watch *watch)
 {
     if (!watch->channel) return;
     tg_list_each(node, tg_channel_sessions(watch->channel))
     {
         struct tg_session *session = tg_of(node, struct tg_session, node);
-        if (session->awaits_snapshot) tg_session_snapshot_ready(session);
+        if (session->awaits_snapshot)
+            tg_session_snapshot_ready(session);
+        else if (watch->account->revealed)
+            tg_session_snapshot_again(session);
     }
+    watch->account->revealed = false;
 }
 
 static void run_rules(struct tg_gateway *gateway, uint32_t count)
@@ -129,7 +134,7 @@ static void run_rules(struct tg_gateway *gateway, uint32_t count)
     gateway->fresh_count = 0;
     tg_script_run(gateway->script, gateway->fresh, count);
     for (uint32_t i = 0; i < count; i++)
-        snapshot_ready(gateway->fresh[i]->owner);
+        show(gateway->fresh[i]->owner);
     tg_histogram_note(&gateway->counters.rules, tg_mono_us() - begun);
 }
 

@@ -234,6 +234,9 @@ int tg_account_apply(struct tg_account *account, struct tg_records *records,
     if (records->deals_known) tg_deals_arrange(records);
     account->moments_count = 0;
     account->changed = 0;
+    account->revealed = false;
+    bool reveals = (records->orders_known && !account->orders_known) ||
+                   (records->positions_known && !account->positions_known);
     spread_digits(records);
     if (records->orders_known) {
         rc = tg_orders_run(account, records, policy);
@@ -266,6 +269,7 @@ int tg_account_apply(struct tg_account *account, struct tg_records *records,
     account->now.orders_known = account->orders_known;
     account->was = first ? account->now : before;
     account->changed = tg_entity_diff(&tg_account_entity, &account->was, &account->now);
+    account->revealed = reveals && !first;
     if (!first) plan_sweep(account);
     account->deals_age++;
     if (records->deals_known || account->deals_age > DEALS_EVERY) account->deals_age = 0;

@@ -80,7 +80,9 @@ struct tg_account {
     struct tg_positions positions, positions_was;
     bool orders_known; /* at least one good poll told the pending orders */
     struct tg_orders orders, orders_was;
-    uint64_t changed;          /* bits of the account fields that the newest poll changed */
+    bool revealed;    /* the newest poll told positions or orders for the first time, and it was not
+                         the first poll: what was shown before lacks them */
+    uint64_t changed; /* bits of the account fields that the newest poll changed */
     struct tg_moment *moments; /* of the newest poll, in order */
     uint32_t moments_count, moments_cap;
     struct tg_suspects suspects, suspects_was;

@@ -147,6 +147,13 @@ void tg_session_snapshot_ready(struct tg_session *session)
     if (rc != -TG_EAGAIN) tg_session_queued(session, rc);
 }
 
+void tg_session_snapshot_again(struct tg_session *session)
+{
+    if (session->state != TG_SESSION_OPEN) return;
+    int rc = tg_session_queue_snapshot(session);
+    if (rc != -TG_EAGAIN) tg_session_queued(session, rc);
+}
+
 void tg_session_going_away(struct tg_session *session, int64_t reconnect_after_ms)
 {
     struct tg_buf text = {0};

@@ -105,6 +105,10 @@ void tg_session_send(struct tg_session *session, const char *text, size_t len);
 /* The first state has come: sends the snapshot to a session that awaits it. */
 void tg_session_snapshot_ready(struct tg_session *session);
 
+/* The account has more to show than the snapshots before could: sends another to a session that was
+ * sent one. */
+void tg_session_snapshot_again(struct tg_session *session);
+
 /* Announces the end of the gateway (`going_away`), without closing. */
 void tg_session_going_away(struct tg_session *session, int64_t reconnect_after_ms);
 

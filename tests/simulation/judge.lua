@@ -82,9 +82,11 @@ end
 -- A position that the first answer lacked is told as opened when it is seen, however large it is by then.
 local function seen_first(steps, from, m)
   local out = {}
-  if m.synthetic then -- it was not seen at all, and its deals told all of it
-    while steps[from].lots ~= 0 do from = from - 1 end
-    return { [from * 2] = true }
+  if m.synthetic then -- it was not seen at all, and its deals tell it from a moment on when it was flat
+    for to = 0, from do
+      if steps[to].lots == 0 then out[to * 2] = true end
+    end
+    return out
   end
   for to = from, #steps do
     if steps[to].lots == signed_lots(m) then out[to * 2] = true end
@@ -168,8 +170,8 @@ function judge.orders(broker, told, from, world)
   end
   for ticket, life in pairs(broker.order_life) do
     local there = from[ticket]
-    if not there and (not life.ended or world.history and life.placed > world.began) and not placed[ticket] and
-      not (life.ended and life.ended <= world.began) and world.orders and (world.clock or not world.edge(life.placed)) then
+    if not there and (not life.ended or world.history and life.placed > world.orders_began) and not placed[ticket] and
+      not (life.ended and life.ended <= world.orders_began) and world.orders and (world.clock or not world.orders_edge(life.placed)) then
       fail("order %d was placed and not told", ticket)
     end
     if life.ended and (there and not world.orders_hidden[ticket] and world.orders or placed[ticket]) and not removed[ticket] then

@@ -151,8 +151,13 @@ function Pipeline:apply(answer, now_ms)
   local known = self.account.known
   local rc = C.tg_account_apply(self.account, answer.records or self.records, self.policy, clock.mono, clock.wall)
   if rc ~= 0 then return rc end
-  if not known or C.tg_script_wakes(self.script, self.account) then C.tg_script_run(self.script, self.woken, 1) end
-  if self.session and self.session.awaits_snapshot then C.tg_session_snapshot_ready(self.session) end
+  local revealed = self.account.revealed
+  if not known or revealed or C.tg_script_wakes(self.script, self.account) then C.tg_script_run(self.script, self.woken, 1) end
+  if self.session and self.session.awaits_snapshot then
+    C.tg_session_snapshot_ready(self.session)
+  elseif self.session and revealed then
+    C.tg_session_snapshot_again(self.session)
+  end
   return 0
 end
 

@@ -80,15 +80,22 @@ function world.run(script, seed, options)
   end
 
   local function begin(at)
-    facts = { at = at }
-    note.positions(facts)
-    note.orders(facts)
+    local of = { at = at }
+    note.positions(of)
+    note.orders(of)
+    return of
   end
 
-  -- What the first answer lacks of it, clients begin without.
-  local function reveal(answer)
-    for _, position in ipairs(answer.positions) do facts.hidden[position.id] = nil end
-    for _, order in ipairs(answer.orders or {}) do facts.orders_hidden[order.ticket] = nil end
+  -- What the first answer lacks of it, clients begin without. Orders may be told for the first time later than positions.
+  local function reveal(before, answer, first, first_orders)
+    before.till = broker.now
+    if first then
+      facts = before
+      for _, position in ipairs(answer.positions) do facts.hidden[position.id] = nil end
+    end
+    if not (first or first_orders) then return end
+    for _, order in ipairs(answer.orders or {}) do before.orders_hidden[order.ticket] = nil end
+    facts.ordered = before
   end
 
   local function start()
@@ -100,27 +107,22 @@ function world.run(script, seed, options)
   local function poll(quiet)
     polls = polls + 1
     local before
-    if not gateway.account.positions_known then
-      begin(broker.now)
-      before = facts
+    if not gateway.account.positions_known or not gateway.account.orders_known then
+      before = begin(broker.now)
       source.about_to_read = function(part) note[part](before) end
     end
     local since = gateway:since(broker.now)
     local answer = source:poll(quiet and 0 or rate, since, function(a) return gateway:wants(a) end, quiet)
     source.about_to_read = nil
     if not answer then return end
-    local first = not gateway.account.positions_known
+    local first, without_orders = not gateway.account.positions_known, not gateway.account.orders_known
     -- What a client begins with is what the first answer shows; a gateway cannot know better.
     if first and (answer.stranger or plain and not answer.whole or answer.old or not answer.positions or not answer.account) then return end
     local rc = gateway:apply(answer, broker.now)
     tell("poll%s%s%s", answer.old and " (old)" or "", answer.deals and " with deals" or "",
       rc ~= 0 and " refused: " .. rc or "")
     if answer.stranger and rc == 0 then error("an answer of another account was believed", 0) end
-    if first and rc == 0 then
-      facts = before
-      facts.till = broker.now
-      reveal(answer)
-    end
+    if before and rc == 0 then reveal(before, answer, first, without_orders and gateway.account.orders_known) end
     if rc == 0 and answer.history then facts.history_ms = facts.history_ms or broker.now end
     if quiet or random(3) > 0 then take_all() end
   end
@@ -139,15 +141,18 @@ function world.run(script, seed, options)
       broker.now = broker.now + 1000
     end
     take_all()
+    local function edge_of(of)
+      return function(time) return time >= of.at - of.at % 1000 and time <= of.till end
+    end
     local what = {
       deals = kind.deals, history = kind.history, history_ms = facts.history_ms, orders = kind.orders, lag = kind.lag, began = facts.at,
       opened_early = kind.lag > 0 or not kind.deals or kind.webapi or source.intensity > 0,
-      edge = function(time) return time >= facts.at - facts.at % 1000 and time <= facts.till end,
-      clock = kind.clock, hidden = facts.hidden, orders_hidden = facts.orders_hidden,
+      edge = edge_of(facts), clock = kind.clock, hidden = facts.hidden,
+      orders_began = facts.ordered.at, orders_edge = edge_of(facts.ordered), orders_hidden = facts.ordered.orders_hidden,
     }
     judge.state(broker, client, what)
     judge.positions(broker, client.told, facts.steps, what)
-    judge.orders(broker, client.told, facts.orders, what)
+    judge.orders(broker, client.told, facts.ordered.orders, what)
     judge.money(broker, client.told, what)
   end
 

@@ -27,6 +27,20 @@ describe("pending orders", function()
     assert.equal("1", a:tickets())
   end)
 
+  it("are revealed by the poll that tells them first, unless it is the first of all", function()
+    for _, begins in ipairs({ true, false }) do
+      a = model.new()
+      if begins then
+        poll({})
+        assert.is_false(a.account.revealed)
+      end
+      poll({ orders = { {} } })
+      assert.equal(begins, a.account.revealed)
+      poll({ orders = { {}, { ticket = 2 } } })
+      assert.is_false(a.account.revealed)
+    end
+  end)
+
   it("keep what they were in a poll that does not tell them", function()
     poll({ orders = { {} } })
     assert.equal("", poll({}))
