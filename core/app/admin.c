@@ -1,4 +1,5 @@
-/* One table says which calls there are: method, path, handler, and the members a body may have.
+/* One table says which calls there are: method, path, handler, and the members that a body and a
+ * query may have.
  * Whatever does not fit is refused here, in one way, so that a handler begins with a request it can
  * trust.
  *
@@ -13,24 +14,30 @@
 #include <string.h>
 
 #define NAME "{name}"
+#define MEMBERS 4
 
 static const struct route {
     const char *method, *path; /* the path may hold one {name}, a whole segment */
     tg_admin_handler handler;
-    const char *members[4]; /* of the body; a body with others is refused */
+    const char *members[MEMBERS]; /* of the body */
+    const char *query[MEMBERS];   /* its parameters */
 } routes[] = {
-    {"GET", "/admin/rules", tg_admin_rules_list, {NULL}},
-    {"POST", "/admin/rules/reload", tg_admin_rules_reload, {NULL}},
-    {"POST", "/admin/rules/rollback", tg_admin_rules_rollback, {"reason"}},
-    {"GET", "/admin/candidate", tg_admin_candidate_report, {NULL}},
-    {"POST", "/admin/candidate", tg_admin_candidate_start, {"path"}},
-    {"POST", "/admin/candidate/promote", tg_admin_candidate_promote, {NULL}},
-    {"POST", "/admin/candidate/drop", tg_admin_candidate_drop, {NULL}},
-    {"DELETE", "/admin/candidate", tg_admin_candidate_drop, {NULL}},
-    {"POST", "/admin/rules/{name}/mute", tg_admin_rule_mute, {NULL}},
-    {"POST", "/admin/rules/{name}/unmute", tg_admin_rule_unmute, {NULL}},
-    {"GET", "/admin/accounts/{name}/explain", tg_admin_explain, {NULL}},
-    {"GET", "/admin/schema", tg_admin_schema, {NULL}},
+    {"GET", "/admin/rules", tg_admin_rules_list, {NULL}, {NULL}},
+    {"POST", "/admin/rules/reload", tg_admin_rules_reload, {NULL}, {NULL}},
+    {"POST", "/admin/rules/rollback", tg_admin_rules_rollback, {"reason"}, {NULL}},
+    {"GET", "/admin/candidate", tg_admin_candidate_report, {NULL}, {NULL}},
+    {"POST", "/admin/candidate", tg_admin_candidate_start, {"path"}, {NULL}},
+    {"POST", "/admin/candidate/promote", tg_admin_candidate_promote, {NULL}, {NULL}},
+    {"POST", "/admin/candidate/drop", tg_admin_candidate_drop, {NULL}, {NULL}},
+    {"DELETE", "/admin/candidate", tg_admin_candidate_drop, {NULL}, {NULL}},
+    {"POST", "/admin/rules/{name}/mute", tg_admin_rule_mute, {NULL}, {NULL}},
+    {"POST", "/admin/rules/{name}/unmute", tg_admin_rule_unmute, {NULL}, {NULL}},
+    {"GET",
+     "/admin/accounts/{name}/explain",
+     tg_admin_explain,
+     {NULL},
+     {"type", "last_seconds", "limit"}},
+    {"GET", "/admin/schema", tg_admin_schema, {NULL}, {"format"}},
 };
 #define ROUTES (sizeof routes / sizeof *routes)
 
@@ -134,6 +141,41 @@ void tg_admin_audit(const struct tg_admin_call *call, const char *event, const c
              tg_s("address", call->request->address), tg_s("reference", call->reference));
 }
 
+/* Takes a name of the body or of the query (`what`), which must be one of `known` and is given
+ * once: a misspelt or a second one must not be answered as if nobody had said it. `*seen` holds a
+ * bit for each. False: it was refused. */
+static bool take_name(struct tg_admin_call *call, const char *what, const char *const *known,
+                      const char *name, size_t len, unsigned *seen)
+{
+    const char *code = strcmp(what, "member") ? "INVALID_PARAMETERS" : "INVALID_REQUEST";
+    char list[120] = "";
+    size_t used = 0;
+    int shown = len < 60 ? (int)len : 60;
+    for (size_t i = 0; i < MEMBERS && known[i]; i++) {
+        if (strlen(known[i]) == len && !memcmp(known[i], name, len)) {
+            if (!(*seen & 1u << i)) return *seen |= 1u << i, true;
+            tg_admin_refuse(call, 400, code, "the %s \"%.*s\" is given twice", what, shown, name);
+            return false;
+        }
+        int n = snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "; known: ", known[i]);
+        if (n > 0 && (size_t)n < sizeof list - used) used += (size_t)n;
+    }
+    tg_admin_refuse(call, 400, code, "unknown %s \"%.*s\"%s", what, shown, name,
+                    *list ? list : "; this call takes none");
+    return false;
+}
+
+static bool query_good(struct tg_admin_call *call, const struct route *route)
+{
+    unsigned seen = 0;
+    for (const char *at = call->request->query; *at;) {
+        size_t n = strcspn(at, "&"), name = strcspn(at, "=&");
+        if (n && !take_name(call, "parameter", route->query, at, name, &seen)) return false;
+        at += n + (at[n] == '&');
+    }
+    return true;
+}
+
 /* The body, when there is one, is an object with the route's members alone. */
 static bool read_body(struct tg_admin_call *call, const struct route *route)
 {
@@ -149,17 +191,10 @@ static bool read_body(struct tg_admin_call *call, const struct route *route)
         tg_admin_refuse(call, 400, "INVALID_REQUEST", "the body must be a JSON object");
         return false;
     }
-    for (uint32_t i = 1; i < tokens[0].next; i = tokens[i + 1].next) {
-        bool known = false;
-        for (size_t k = 0; k < 4 && route->members[k]; k++)
-            known |= tg_json_is(&tokens[i], route->members[k]);
-        if (known) continue;
-        tg_admin_refuse(call, 400, "INVALID_REQUEST", "the body has an unknown member \"%.*s\"%s%s",
-                        tokens[i].len < 60 ? (int)tokens[i].len : 60, tokens[i].text,
-                        route->members[0] ? "; known: " : "",
-                        route->members[0] ? route->members[0] : "");
-        return false;
-    }
+    unsigned seen = 0;
+    for (uint32_t i = 1; i < tokens[0].next; i = tokens[i + 1].next)
+        if (!take_name(call, "member", route->members, tokens[i].text, tokens[i].len, &seen))
+            return false;
     return true;
 }
 
@@ -191,7 +226,7 @@ void tg_admin_request(struct tg_gateway *gateway, struct tg_conn *conn,
         refuse(&call, 405, "METHOD_NOT_ALLOWED", allow, "this method is not allowed here");
     } else if (!route) {
         tg_admin_refuse(&call, 404, "NOT_FOUND", "there is no such admin call");
-    } else if (read_body(&call, route)) {
+    } else if (query_good(&call, route) && read_body(&call, route)) {
         route->handler(&call);
     }
     tg_json_fini(&call.body);

@@ -1,6 +1,6 @@
 /* Why an event came, and why another did not. */
 #include "app/admin.h"
-
+#include "app/config_check.h"
 #include "base/text.h"
 #include "net/http_target.h"
 
@@ -26,35 +26,20 @@ static bool number_of(struct tg_admin_call *call, const char *name, uint64_t max
     return true;
 }
 
-/* Every parameter is known: a misspelt one must not look like an answer about everything. */
-static bool query_good(struct tg_admin_call *call)
-{
-    static const char *const known[] = {"type", "last_seconds", "limit"};
-    for (const char *at = call->request->query; *at;) {
-        size_t n = strcspn(at, "&"), name = strcspn(at, "=&");
-        bool found = !n;
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            found |= strlen(known[i]) == name && !strncmp(at, known[i], name);
-        if (!found) {
-            tg_admin_refuse(call, 400, "INVALID_PARAMETERS",
-                            "unknown parameter \"%.*s\"; known: type, last_seconds, limit",
-                            name < 60 ? (int)name : 60, at);
-            return false;
-        }
-        at += n + (at[n] == '&');
-    }
-    return true;
-}
-
 void tg_admin_explain(struct tg_admin_call *call)
 {
     struct tg_gateway *gateway = call->gateway;
     struct tg_buf body = {0};
     char type[256];
     uint64_t last_s = 0, limit = LIMIT_DEFAULT;
-    if (!query_good(call) || !number_of(call, "last_seconds", LAST_MAX_S, &last_s) ||
+    if (!number_of(call, "last_seconds", LAST_MAX_S, &last_s) ||
         !number_of(call, "limit", LIMIT_MAX, &limit))
         return;
+    if (!tg_account_id_valid(call->name)) {
+        tg_admin_refuse(call, 400, "INVALID_PARAMETERS",
+                        "\"%s\" is no account id: 1 to 64 of A-Z a-z 0-9 . _ -", call->name);
+        return;
+    }
     int n = tg_query_get(call->request->query, "type", type, sizeof type);
     if (n == -TG_EINVAL || n == 0) {
         tg_admin_refuse(

@@ -34,6 +34,11 @@ static int unknown(const struct tg_option *options, const char *name, size_t len
 static int add(struct tg_args *args, const struct tg_option *option, const char *value,
                struct tg_err *err)
 {
+    /* Mostly a variable of a script that was not set. */
+    if (!*value && !option) return tg_fail(err, TG_EINVAL, "an argument is empty");
+    if (!*value && option->value)
+        return tg_fail(err, TG_EINVAL, "--%s is empty: it needs a value: %s", option->name,
+                       option->value);
     if (option && !option->many && tg_args_get(args, option->name))
         return tg_fail(err, TG_EINVAL, "--%s is given twice", option->name);
     if (args->count == TG_ARGS_MAX)

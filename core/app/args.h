@@ -27,7 +27,8 @@ struct tg_args {
 };
 
 /* Reads `--name value`, `--name=value`, `--switch`, and up to `operands` others; `--` ends the
- * options. 0, or -TG_EINVAL with what is wrong and the nearest option. */
+ * options. No value and no operand is empty. 0, or -TG_EINVAL with what is wrong and the nearest
+ * option. */
 int tg_args_read(struct tg_args *args, const struct tg_option *options, int operands, int argc,
                  char *const *argv, struct tg_err *err);
 

@@ -61,6 +61,13 @@ int tg_command_failed(const struct tg_command *command, int code, const char *wh
     return code;
 }
 
+bool tg_command_token_good(const char *token)
+{
+    while (*token > ' ' && *token < 0x7f)
+        token++;
+    return !*token;
+}
+
 struct tg_config *tg_command_config(const struct tg_args *args)
 {
     struct tg_buf why = {0};

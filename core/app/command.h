@@ -35,6 +35,9 @@ int tg_command_misused(const struct tg_command *command, const char *why);
 /* Says on stderr what went wrong, and gives `code` back. */
 int tg_command_failed(const struct tg_command *command, int code, const char *why);
 
+/* Whether a text may travel in an Authorization header: printable ASCII without blanks. */
+bool tg_command_token_good(const char *token);
+
 /* Reads the configuration that --config names, or the demonstration's. On failure tells why and
  * gives NULL. Freed with tg_config_free. */
 struct tg_config *tg_command_config(const struct tg_args *args);

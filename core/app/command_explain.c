@@ -1,10 +1,13 @@
 /* Asks a running gateway why an event came, or did not. */
 #include "app/admin_client.h"
 #include "app/command.h"
+#include "app/config_check.h"
 #include "app/explain_text.h"
+#include "source/http_url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_URL "http://127.0.0.1:9090"
 
@@ -32,15 +35,37 @@ static int show(const struct tg_command *command, const struct tg_buf *answer, b
     return rc;
 }
 
+/* Reads what the command line says of the gateway. */
+static int read_request(const struct tg_args *args, struct tg_admin_request *request,
+                        struct tg_err *err)
+{
+    struct tg_err why = {{0}};
+    const char *url = tg_args_get(args, "admin"), *token = tg_args_get(args, "admin-token");
+    request->url = url ? url : DEFAULT_URL;
+    request->token = token ? token : getenv("TIDEGATE_ADMIN_TOKEN");
+    if (request->token && !*request->token) request->token = NULL;
+    if (request->token && !tg_command_token_good(request->token))
+        return tg_fail(err, TG_EINVAL, "the admin token holds bytes that no token has");
+    if (!strstr(request->url, "://") || tg_http_url_check(request->url, &why))
+        return tg_fail(err, TG_EINVAL,
+                       "--admin: expected http://host:port, without user name, query or fragment, "
+                       "got \"%.80s\"",
+                       request->url);
+    return 0;
+}
+
 static int run(const struct tg_command *command, const struct tg_args *args)
 {
     struct tg_err err = {{0}};
+    struct tg_admin_request request;
     struct tg_buf path = {0}, answer = {0};
     long last_s = 0, limit = 100;
     const char *account = tg_args_need(args, "account", &err);
-    const char *type = tg_args_get(args, "type"), *url = tg_args_get(args, "admin");
-    const char *token = tg_args_get(args, "admin-token");
-    if (!account || tg_args_number(args, "last", 1, 86400, &last_s, &err) ||
+    const char *type = tg_args_get(args, "type");
+    if (account && !tg_account_id_valid(account))
+        return tg_command_misused(command, "--account: expected 1 to 64 of A-Z a-z 0-9 . _ -");
+    if (!account || read_request(args, &request, &err) ||
+        tg_args_number(args, "last", 1, 86400, &last_s, &err) ||
         tg_args_number(args, "limit", 1, 10000, &limit, &err))
         return tg_command_misused(command, err.text);
     tg_buf_puts(&path, "/admin/accounts/");
@@ -51,11 +76,7 @@ static int run(const struct tg_command *command, const struct tg_args *args)
         tg_buf_puts(&path, "&type=");
         tg_admin_escape(&path, type);
     }
-    struct tg_admin_request request = {
-        .url = url ? url : DEFAULT_URL,
-        .token = token ? token : getenv("TIDEGATE_ADMIN_TOKEN"),
-        .path = path.failed ? "" : path.data,
-    };
+    request.path = path.failed ? "" : path.data;
     int rc = tg_admin_get(&request, &answer, &err);
     if (rc)
         rc = tg_command_failed(command, rc == -TG_EINVAL ? TG_EXIT_FAULT : TG_EXIT_RUNTIME,

@@ -124,6 +124,9 @@ static int play(const struct tg_command *command, const struct tg_args *args,
     if (read_time(args, "from", &replay->report.from_ms, &err) ||
         read_time(args, "to", &replay->report.to_ms, &err))
         return tg_command_misused(command, err.text);
+    if (tg_args_get(args, "from") && tg_args_get(args, "to") &&
+        replay->report.from_ms >= replay->report.to_ms)
+        return tg_command_misused(command, "--to is not behind --from: nothing lies between them");
     open_log(args);
     options->rules = (const char *const *)options->config->rules.paths;
     options->rules_count = options->config->rules.paths_count;

@@ -84,7 +84,10 @@ static int describe(const struct tg_command *command, const struct tg_args *args
         asked.against = old.data ? old.data : "";
         asked.against_len = old.len;
     }
-    if (!rc) rc = tg_script_describe(script, &asked, &out, &undeclared, &err);
+    if (!rc && (rc = tg_script_describe(script, &asked, &out, &undeclared, &err)) < 0 && against) {
+        const struct tg_err why = err;
+        (void)tg_fail(&err, TG_EINVAL, "%s: %s", against, why.text);
+    }
     if (rc < 0) {
         (void)tg_command_failed(command, TG_EXIT_FAULT, err.text);
     } else {
@@ -102,9 +105,23 @@ static int describe(const struct tg_command *command, const struct tg_args *args
     return rc ? TG_EXIT_FAULT : TG_EXIT_DONE;
 }
 
+static bool is_format(const char *name)
+{
+    static const char *const formats[] = {"json-schema", "asyncapi", "typescript"};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (!strcmp(name, formats[i])) return true;
+    return false;
+}
+
 static int run(const struct tg_command *command, const struct tg_args *args)
 {
     int cursor = 0;
+    const char *format = tg_args_get(args, "format");
+    if (format && !is_format(format))
+        return tg_command_misused(command,
+                                  "--format: expected json-schema, asyncapi or typescript");
+    if (format && tg_args_get(args, "against"))
+        return tg_command_misused(command, "--against prints differences, which have no --format");
     const char *rules = tg_args_next(args, NULL, &cursor);
     struct tg_config *config =
         tg_args_get(args, "config") ? tg_command_config(args) : tg_command_defaults();

@@ -225,16 +225,25 @@ static int follow(const struct tg_command *command, struct tail *tail, int ping_
     }
 }
 
-/* Where the token comes from. 0, or an exit code. */
+/* Where the token comes from; a signed one and a given one exclude each other. 0, or an exit code.
+ */
 static int find_token(const struct tg_command *command, const struct tg_args *args,
                       struct tail *tail)
 {
     bool local = strcmp(tail->url.host, "localhost") == 0 || tg_address_is_loopback(tail->url.host);
     tail->given = tg_args_get(args, "token");
+    if (tail->given && tg_args_get(args, "config"))
+        return tg_command_misused(command, "--token is given, so --config would sign none: give "
+                                           "one of them");
+    if (tail->given && tg_args_get(args, "subject"))
+        return tg_command_misused(command, "--token is given, and says itself who is asking: "
+                                           "--subject is for a token that is signed here");
     if (!tail->given && !tg_args_get(args, "config")) {
         tail->given = getenv("TIDEGATE_TOKEN");
         if (tail->given && !*tail->given) tail->given = NULL;
     }
+    if (tail->given && !tg_command_token_good(tail->given))
+        return tg_command_misused(command, "the token holds bytes that no token has");
     if (tail->given) return 0;
     if (!local && !tg_args_get(args, "config"))
         return tg_command_misused(command, "a gateway elsewhere needs --token, TIDEGATE_TOKEN or "

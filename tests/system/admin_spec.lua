@@ -122,6 +122,49 @@ describe("the admin calls", function()
     assert.equal(200, wire.http({ port = gateway.admin_port, path = "/admin/rules", method = "HEAD" }).status)
   end)
 
+  it("refuse what they do not know and what is said twice, and do nothing", function()
+    local before = gateway:admin("/admin/rules").json.set
+    for target, sentence in pairs({
+      ["/admin/rules/reload?force=1"] = 'unknown parameter "force"; this call takes none',
+      ["/admin/rules/rollback?reason=x"] = 'unknown parameter "reason"; this call takes none',
+      ["/admin/rules/hello/mute?x"] = 'unknown parameter "x"; this call takes none',
+      ["/admin/candidate?path=next"] = 'unknown parameter "path"; this call takes none',
+      ["/admin/candidate/promote?x=1"] = 'unknown parameter "x"; this call takes none',
+    }) do
+      assert.equal(sentence, refused(gateway:call("POST", target), 400, "INVALID_PARAMETERS"))
+    end
+    for target, sentence in pairs({
+      ["/admin/rules?x=1"] = 'unknown parameter "x"; this call takes none',
+      ["/admin/schema?frmt=typescript"] = 'unknown parameter "frmt"; known: format',
+      ["/admin/schema?format=asyncapi&format=typescript"] = 'the parameter "format" is given twice',
+      ["/admin/accounts/demo-1/explain?tpye=x"] = 'unknown parameter "tpye"; known: type, last_seconds, limit',
+      ["/admin/accounts/demo-1/explain?limit=1&limit=2"] = 'the parameter "limit" is given twice',
+      ["/admin/accounts/demo-1/explain?limit=0"] = "limit must be a number from 1 to 10000",
+      ["/admin/accounts/demo-1/explain?limit=-1"] = "limit must be a number from 1 to 10000",
+      ["/admin/accounts/demo-1/explain?limit="] = "limit must be a number from 1 to 10000",
+      ["/admin/accounts/demo-1/explain?limit=99999999999999999999"] = "limit must be a number from 1 to 10000",
+      ["/admin/accounts/demo-1/explain?last_seconds=1.5"] = "last_seconds must be a number from 1 to 86400",
+      ["/admin/accounts/%C3%A9/explain"] = '"\195\169" is no account id: 1 to 64 of A-Z a-z 0-9 . _ -',
+    }) do
+      assert.equal(sentence, refused(gateway:admin(target), 400, "INVALID_PARAMETERS"))
+    end
+    for body, sentence in pairs({
+      ['{"reason":"a","reason":"b"}'] = 'the member "reason" is given twice',
+      ['{"raeson":"a"}'] = 'unknown member "raeson"; known: reason',
+      ['{"reason":7}'] = "reason must be a text of at most 199 bytes",
+      ['{"reason":null}'] = "reason must be a text of at most 199 bytes",
+      [('{"reason":"%s"}'):format(("x"):rep(200))] = "reason must be a text of at most 199 bytes",
+      ['{"reason":"a"} b'] = "the body is not JSON: JSON: something follows the document at byte 15",
+    }) do
+      assert.equal(sentence, refused(gateway:call("POST", "/admin/rules/rollback", body), 400, "INVALID_REQUEST"))
+    end
+    local twice = gateway:call("POST", "/admin/candidate", '{"path":"a","path":"b"}')
+    assert.equal('the member "path" is given twice', refused(twice, 400, "INVALID_REQUEST"))
+    local after = gateway:admin("/admin/rules").json.set
+    assert.equal(before.generation, after.generation)
+    assert.is_false(rule("hello").muted)
+  end)
+
   it("are not there for web pages, nor on the public listener", function()
     local headers = { Origin = "http://evil.example" }
     refused(gateway:call("POST", "/admin/rules/hello/mute", nil, headers), 403, "FORBIDDEN_ORIGIN")

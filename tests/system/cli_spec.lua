@@ -89,6 +89,41 @@ describe("the command line", function()
       { "wss:// is not supported in this version", "tail", "--url", "wss://x" },
       { "--account: expected", "tail", "--account", "a b" },
       { "a gateway elsewhere needs --token", "tail", "--url", "ws://192.0.2.1:80" },
+      { "--config is empty: it needs a value: FILE", "serve", "--config", "" },
+      { "--record is empty: it needs a value: FOLDER", "serve", "--record=" },
+      { "an argument is empty", "check", "" },
+      { "--subject is empty", "token", "--subject", "" },
+      { "--ttl: expected a whole number from 1 to 31536000, got \"1e3\"", "token", "--subject", "a", "--ttl", "1e3" },
+      { "--ttl: expected a whole number", "token", "--subject", "a", "--ttl", "99999999999999999999" },
+      { "--subject is given twice", "token", "--subject", "a", "--subject", "b" },
+      { "--token is given, so --config would sign none", "tail", "--token", "a", "--config", "x" },
+      { "--token is given, and says itself who is asking", "tail", "--token", "a", "--subject", "x" },
+      { "the token holds bytes that no token has", "tail", "--token", "a\nHost: b" },
+      { "--count: expected a whole number from 1 to 1000000000, got \"-1\"", "tail", "--count", "-1" },
+      { "--ping: expected a whole number from 1 to 3600, got \"0\"", "tail", "--ping", "0" },
+      { "--timeout: expected a whole number from 1 to 3600, got \"3601\"", "tail", "--timeout", "3601" },
+      { "expected a port from 1 to 65535", "tail", "--url", "ws://127.0.0.1:65536" },
+      { "and no query", "tail", "--url", "ws://127.0.0.1:1?token=x" },
+      { "--raw takes no value", "tail", "--raw=yes" },
+      { "--account is needed", "explain" },
+      { "--account: expected 1 to 64", "explain", "--account", "\195\169" },
+      { "--account is given twice", "explain", "--account", "a", "--account", "b" },
+      { "--last: expected a whole number from 1 to 86400, got \"0\"", "explain", "--account", "a", "--last", "0" },
+      { "--limit: expected a whole number from 1 to 10000, got \"x\"", "explain", "--account", "a", "--limit", "x" },
+      { "--admin: expected http://host:port", "explain", "--account", "a", "--admin", "ftp://127.0.0.1" },
+      { "--admin: expected http://host:port", "explain", "--account", "a", "--admin", "127.0.0.1:1" },
+      { "--admin: expected http://host:port", "explain", "--account", "a", "--admin", "http://127.0.0.1:1/?x" },
+      { "--admin: expected http://host:port", "explain", "--account", "a", "--admin", "http://127.0.0.1:99999" },
+      { "the admin token holds bytes that no token has", "explain", "--account", "a", "--admin-token", "a\nb" },
+      { "which recording?", "replay" },
+      { "--rules: at most two sets are compared", "replay", "--rules", "a", "--rules", "b", "--rules", "c", "t" },
+      { "--from: expected a time such as", "replay", "--from", "2026-13-01T00:00:00Z", "t" },
+      { "--to is not behind --from", "replay", "--from", "2026-03-02T00:00:00Z", "--to", "2026-03-02T00:00:00Z", "t" },
+      { "--query is a client's: it needs --client", "replay", "--query", "a=b", "t" },
+      { "--json is given twice", "replay", "--json", "--json", "t" },
+      { "--format: expected json-schema, asyncapi or typescript", "schema", "--format", "yaml" },
+      { "--against prints differences", "schema", "--format", "asyncapi", "--against", "x" },
+      { '"x" is one argument too many', "version", "x" },
     }) do
       code, out, err = run(unpack(case, 2))
       assert.equal(2, code, case[1])
@@ -166,6 +201,24 @@ describe("the command line", function()
       assert.is_truthy(err:find("nowhere", 1, true), err)
     end)
 
+    it("names a file that is none, a folder, or of another language", function()
+      os.execute("mkdir -p " .. folder .. "/folder")
+      write("comma.lua", 'return {\n  source = { driver = "sim" },,\n}\n')
+      write("nothing.lua", "")
+      for _, case in ipairs({
+        { "folder", "folder: Is a directory" },
+        { "comma.lua", "comma.lua:2: unexpected symbol near ','" },
+        { "nothing.lua", "nothing.lua: the file must return a table, and returns nothing" },
+      }) do
+        for _, command in ipairs({ "check", "serve", "token" }) do
+          local code, out, err = run(command, "--config", case[1], unpack(command == "token" and { "--subject", "a" } or {}))
+          assert.equal(1, code)
+          assert.equal("", out)
+          assert.equal(case[2], err)
+        end
+      end
+    end)
+
     it("names a file that is not there", function()
       local code, _, err = run("check", "--config", "none.lua")
       assert.equal(1, code)
@@ -206,7 +259,7 @@ describe("the command line", function()
       if not server:wait_log({ event = "ready" }, 15000) then
         -- The demonstration's port is fixed; somebody on this machine may have it.
         local text = table.concat(server.stderr, "\n")
-        assert.is_truthy(text:find("address already in use", 1, true), text)
+        assert.is_truthy(text:find("the port is in use", 1, true), text)
         assert.equal(3, server:wait_exit(5000))
         return pending("port 8080 is taken on this machine")
       end
@@ -238,6 +291,25 @@ describe("the command line", function()
       assert.is_truthy(table.concat(child.stderr, "\n"):find("mode 0600", 1, true))
       os.execute("rm -rf " .. other)
     end)
+  end)
+
+  it("ends serve with 3 when its port is taken, and names it", function()
+    local taken = uv.new_tcp()
+    taken:bind("127.0.0.1", 0)
+    taken:listen(1, function() end)
+    local port = taken:getsockname().port
+    for _, listener in ipairs({ "listen", "admin" }) do
+      local config = { listen = 0, admin = 0 }
+      config[listener] = port
+      write("port.lua", ('return { listen = { address = "127.0.0.1", port = %d }, admin = { address = "127.0.0.1", '
+        .. 'port = %d }, source = { driver = "sim" }, %s }'):format(config.listen, config.admin, KEY))
+      local code, out, err = run("serve", "--config", "port.lua")
+      assert.equal(3, code)
+      assert.equal("", out)
+      assert.is_truthy(err:find('"event":"start_failed"', 1, true), err)
+      assert.is_truthy(err:find(("127.0.0.1 port %d: the port is in use by another program"):format(port), 1, true), err)
+    end
+    taken:close()
   end)
 
   it("ends serve with 1 when the rules are bad", function()

@@ -126,9 +126,8 @@ describe("schema", function()
     assert.equal("nothing that clients would notice", out)
     assert.truthy(err:find("what these payloads hold is not known and was not compared", 1, true), err)
     for what, words in pairs({
-      ['there is no format "yaml"'] = { "--format", "yaml" },
       ["No such file or directory"] = { folder .. "/gone" },
-      ["no JSON Schema document"] = { "--against", write(folder .. "/bad.json", "[]") },
+      [folder .. "/bad.json: it is no JSON Schema document"] = { "--against", write(folder .. "/bad.json", "[]") },
     }) do
       code, out, err = schema(unpack(words))
       assert.equal(1, code, what)
