@@ -193,12 +193,15 @@ int tg_webapi_read_zone(struct tg_webapi_rows *rows, const struct tg_webapi_row 
     return 0;
 }
 
+/* MetaTrader's documentation writes "Time", servers send "time". */
 struct time_row {
-    const struct tg_json_token *time;
+    const struct tg_json_token *time, *documented;
 };
 
 static const struct tg_webapi_column time_columns[] = {
-    TG_WEBAPI_COLUMN(struct time_row, STRING, "Time", time), {0}};
+    TG_WEBAPI_COLUMN(struct time_row, STRING, "time", time),
+    TG_WEBAPI_COLUMN(struct time_row, STRING, "Time", documented),
+    {0}};
 
 int tg_webapi_read_time_text(const char *text, size_t len, int64_t *server_s)
 {
@@ -217,6 +220,6 @@ int tg_webapi_read_time(struct tg_webapi_rows *rows, const struct tg_webapi_row 
     struct tg_webapi_given given;
     int rc = tg_webapi_rows_read(rows, json, time_columns, &row, &given);
     if (rc) return rc;
-    return row.time ? tg_webapi_read_time_text(row.time->text, row.time->len, server_s)
-                    : -TG_EINVAL;
+    const struct tg_json_token *time = row.time ? row.time : row.documented;
+    return time ? tg_webapi_read_time_text(time->text, time->len, server_s) : -TG_EINVAL;
 }

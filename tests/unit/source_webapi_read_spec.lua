@@ -242,11 +242,13 @@ describe("the Web API server's time", function()
   local rows = ffi.new("struct tg_webapi_rows")
   local number, offset = ffi.new("int64_t[1]"), ffi.new("int32_t[1]")
 
-  it("is read as the documentation shows it", function()
-    local text = '{"Time" : "1572518788 2019.10.31 10:46:28"}'
-    assert.equal(0, C.tg_webapi_read_time(rows, row_of(text), number))
-    assert.equal(1572518788LL, number[0])
-    for _, bad in ipairs({ "{}", '{"Time":""}', '{"Time":"x"}', '{"Time":"-5"}' }) do
+  it("is read as the documentation shows it, and as clients of real servers read it", function()
+    for _, text in ipairs({ '{"Time" : "1572518788 2019.10.31 10:46:28"}', '{"time" : "1572518788 2019.10.31 10:46:28"}' }) do
+      number[0] = 0
+      assert.equal(0, C.tg_webapi_read_time(rows, row_of(text), number), text)
+      assert.equal(1572518788LL, number[0])
+    end
+    for _, bad in ipairs({ "{}", '{"Time":""}', '{"Time":"x"}', '{"Time":"-5"}', '{"time":""}', '{"TIME":"1572518788"}' }) do
       assert.equal(-1, C.tg_webapi_read_time(rows, row_of(bad), number), bad)
     end
   end)

@@ -438,7 +438,7 @@ describe("a Web API session", function()
       feed(("HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s"):format(status or "200 OK", headers or "", #body, body))
     end
 
-    local function rest_ready()
+    local function rest_ready(time)
       new(nil, { "http://a:80" })
       connect()
       assert.equal("GET /api/auth/start?version=3470&agent=spec&login=1000&type=manager", said())
@@ -449,15 +449,18 @@ describe("a Web API session", function()
       sent = {}
       http('{"retcode":"0 Done","cli_rand_answer":"' .. proof(challenge) .. '"}', nil, "Set-Cookie: sid=7\r\n")
       http('{"retcode":"0 Done","answer":{"TimeZone":"120","DaylightState":"1"}}')
-      http('{"retcode":"0 Done","answer":{"Time":"' .. WALL / 1000 + 10805 .. ' 2019.10.31 13:46:33"}}')
+      http('{"retcode":"0 Done","answer":{"' .. (time or "time") .. '":"' .. WALL / 1000 + 10805 .. ' 2019.10.31 13:46:33"}}')
       assert.truthy(sent[1]:find("\r\nCookie: b=2; sid=7\r\n", 1, true))
       sent = {}
     end
 
-    it("is ready the same way", function()
-      rest_ready()
-      assert.equal("ready", state())
-      assert.equal(10800, session.zone.offset_s)
+    it("is ready the same way, and knows the server's clock however its member is spelled", function()
+      for _, time in ipairs({ "time", "Time" }) do
+        rest_ready(time)
+        assert.equal("ready", state())
+        assert.equal(10800, session.zone.offset_s)
+        assert.equal(5000LL, session.zone.skew_ms, time)
+      end
     end)
 
     it("asks for long lists in a body", function()

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-bool mt_lower_members;
+bool mt_lower_members = true;
 
 const char *mt_param(const struct mt_request *request, const char *name)
 {

@@ -61,7 +61,7 @@ void mt_answer_fini(struct mt_answer *answer);
 /* A field beside the code: "SRV_RAND=…|" and "srv_rand" in the envelope. */
 void mt_answer_top(struct mt_answer *answer, const char *name, const char *value);
 
-/* A field of the answer: "TOTAL=…|" and {"Total" : "…"}. */
+/* A field of the answer: "TOTAL=…|" and {"total" : "…"}. `name` begins with a capital. */
 void mt_answer_member(struct mt_answer *answer, const char *name, const char *value);
 
 /* The value of a parameter by its upper-case name; "" when it is not given. */
@@ -84,8 +84,8 @@ struct mt_fixed {
 };
 extern struct mt_fixed mt_auth_fixed;
 
-/* Whether members that stand alone in an answer are written "total" and "time", as some servers do,
- * and not "Total" and "Time", as the documentation does. */
+/* Whether members that stand alone in an answer are written "total" and "time", as clients of real
+ * servers read them, and not "Total" and "Time", as the documentation has them. */
 extern bool mt_lower_members;
 
 /* How long a challenge may be left unanswered. */

@@ -183,11 +183,21 @@ static bool parse(struct raw *raw, struct mt_request *request)
     return *request->command;
 }
 
+static uint32_t next_serial(const struct raw *raw)
+{
+    return raw->last_serial == CLIENT_SERIALS ? 1 : raw->last_serial + 1;
+}
+
 static void count_serial(struct raw *raw, uint32_t serial)
 {
-    uint32_t expected = raw->last_serial == CLIENT_SERIALS ? 1 : raw->last_serial + 1;
-    mt_stats.serial_jumps += serial != expected;
+    mt_stats.serial_jumps += serial != next_serial(raw);
     raw->last_serial = serial;
+}
+
+/* A ping with a body takes a serial with some clients (MetaQuotes' own), with others none. */
+static void count_ping(struct raw *raw)
+{
+    if (raw->serial == next_serial(raw)) raw->last_serial = raw->serial;
 }
 
 static bool serve(struct mt_conn *conn, struct raw *raw)
@@ -199,6 +209,7 @@ static bool serve(struct mt_conn *conn, struct raw *raw)
     if (!fine || raw->text.failed || strlen(raw->text.data) != raw->text.len) return breach(conn);
     if (!parse(raw, &request)) {
         mt_stats.pings_in++;
+        count_ping(raw);
         return true;
     }
     count_serial(raw, raw->serial);

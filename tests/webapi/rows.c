@@ -135,14 +135,15 @@ int mt_rows_page(struct mt_call *call)
     struct mt_client *client;
     struct filter filter;
     const void *rows;
-    uint64_t offset, total;
+    uint64_t offset, total = 0;
     uint32_t count, written = 0;
     int rc = mt_select_one(call, &client);
     if (!rc) rc = read_range(call, kind, &filter);
     if (!rc) rc = mt_param_u64(call->request, "OFFSET", &offset);
-    if (!rc) rc = mt_param_u64(call->request, "TOTAL", &total);
+    if (!rc && *mt_param(call->request, "TOTAL")) rc = mt_param_u64(call->request, "TOTAL", &total);
     if (rc) return rc;
-    if (total < 1 || total > MT_PAGE_MOST) return MT_PARAMS;
+    if (total > MT_PAGE_MOST) return MT_PARAMS;
+    if (!total) total = MT_PAGE_MOST; /* as clients in use ask for a whole page */
     if (!read_rows(call, kind, client, &rows, &count)) return MT_NOT_FOUND;
     mt_list_open(&call->answer->json);
     for (uint32_t i = 0; i < count && written < total; i++) {
