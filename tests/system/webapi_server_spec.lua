@@ -109,19 +109,15 @@ describe("the Web API test server", function()
     end)
 
     it("raw: a further published vector, two packets under another password", function()
-      start():control({ op = "manager", login = 33, password = "demoPASWORD^123" })
-      server:control({ op = "random", srv_rand = "904ba8ecb16273d2f0ae9c3b8a023752", crypt_rand =
-        "0de18c436abe58fc2517ee949086d588fca58a6d7fc76a3ff4e6d1f742dd845be2d74c1a9b08e418909b15077deb20373ef55caf910e207c1cd1e349b25ca230" ..
-        "d2bc83d070a5b7a0f866a482911d449c9f27c8638bdb82f8c67801b80b5b7e0fe576778c72fd993b6662e32f5284095e272416b2f698565cf9c3736cd744de9e" ..
-        "24ee707727785291e1761a344a883625ded28ec358ac654fbe9a808c9d7e8b88960cb8b9197fa94b718a90b90192959bcd1a78bf3c7f777a1ce57240e6714d73" ..
-        "43b99679d07867111e878ee7fe08ec66fbe41bcd277954851b8c8fb23985eb0834db51dfd3cd548af1535ce5c954042e7019c016a302c317c37720071e222fee" })
+      local second = webapi_bytes.second
+      start():control({ op = "manager", login = 33, password = second.password })
+      server:control({ op = "random", srv_rand = second.challenge, crypt_rand = second.crypt_rand })
       local socket = server:socket()
       socket:send("MT5WEBAPI" .. webapi.packet("AUTH_START|VERSION=3211|AGENT=a|LOGIN=33|TYPE=MANAGER|CRYPT_METHOD=AES256OFB|\r\n", 1))
       assert.is_truthy(socket:packet())
-      socket:send(webapi.packet("AUTH_ANSWER|SRV_RAND_ANSWER=280e4b5c1b77289603b9e048b3985058|CLI_RAND=" .. CLI_RAND .. "|\r\n", 2))
+      socket:send(webapi.packet("AUTH_ANSWER|SRV_RAND_ANSWER=" .. second.proof .. "|CLI_RAND=" .. CLI_RAND .. "|\r\n", 2))
       assert.is_truthy((socket:packet()):find(webapi.wide("RETCODE=0 Done"), 1, true))
-      for serial, cipher in ipairs({ "8c6f9e5343b25cd9a902d9f1d17ea99e3317a29f1c2a4bf8e890a954072f",
-        "7b9d6bd126851ae2133dc61c947796afe620e3b07a06027998217d5c7a64" }) do
+      for serial, cipher in ipairs(second.ciphers) do
         socket:send(("001e%04x0"):format(serial + 2) .. unhex(cipher))
         assert.equal(#"SYMBOL_TOTAL|RETCODE=0 Done|TOTAL=12|\r\n" * 2, #socket:packet())
       end

@@ -24,7 +24,7 @@ describe("the Web API's password", function()
   it("answers the server's challenge", function()
     assert.equal("77fe51827f7fa69dd80fbec9aa33f1bb", proof("Password1", "73007dc7184747ce0f7c98516ef1c851"))
     assert.equal("1732021b1b332f51660b2b315eed3a35", proof("Password1", "4db98fec17aab4dc5a240bdc659e8395"))
-    assert.equal("280e4b5c1b77289603b9e048b3985058", proof("demoPASWORD^123", "904ba8ecb16273d2f0ae9c3b8a023752"))
+    assert.equal(bytes.second.proof, proof(bytes.second.password, bytes.second.challenge))
   end)
 
   it("reads the challenge's hex in either case and answers in lower case", function()
@@ -80,11 +80,15 @@ describe("the Web API's keystream", function()
     return ffi.string(copy, #text)
   end
 
-  before_each(function()
+  local function derive(password, rand)
     local hash = ffi.new("struct tg_webapi_hash")
-    assert.equal(0, C.tg_webapi_hash(hash, "Password1"))
+    assert.equal(0, C.tg_webapi_hash(hash, password))
+    assert.equal(0, C.tg_webapi_blocks(blocks, hash, rand))
+  end
+
+  before_each(function()
     blocks, streams = ffi.new("unsigned char[16][16]"), {}
-    assert.equal(0, C.tg_webapi_blocks(blocks, hash, crypt_rand))
+    derive("Password1", crypt_rand)
   end)
 
   after_each(function()
@@ -117,6 +121,22 @@ describe("the Web API's keystream", function()
     local stream = new_stream(2)
     assert.equal("1ef54afe0b0c7554a300657b6d86e9b61c4da24cb70af1463cb77366", hex(pass(stream, wide("TEST_ACCESS|\r\n"))))
     assert.equal("2ed70dbf1f510e4cfda085275ee5803be33bbc047a6d6a5df641f282", hex(pass(stream, wide("TEST_ACCESS|\r\n"))))
+  end)
+
+  it("writes a session as MetaQuotes' own classes were seen to, and reads theirs", function()
+    local ours, theirs = new_stream(2), new_stream(2)
+    for _, seen in ipairs(bytes.seen) do
+      assert.equal(seen[2], hex(pass(ours, wide(seen[1]))), seen[1])
+      assert.equal(wide(seen[1]), pass(theirs, unhex(seen[2])), seen[1])
+    end
+  end)
+
+  it("is another under another password, to a further published vector", function()
+    derive(bytes.second.password, bytes.second.crypt_rand)
+    local stream = new_stream(2)
+    for _, cipher in ipairs(bytes.second.ciphers) do
+      assert.equal(cipher, hex(pass(stream, wide(bytes.second.text))))
+    end
   end)
 
   it("decrypts the server's packets", function()
