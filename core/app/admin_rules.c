@@ -82,6 +82,12 @@ static void answer_set(struct tg_admin_call *call, bool with_rules)
         for (uint32_t i = 0; tg_script_rule(call->gateway->script, i, &rule); i++)
             write_rule(&rule, &out);
         tg_json_close(&out, ']');
+        tg_json_key(&out, "muted_absent");
+        tg_json_open(&out, '[');
+        const char *name;
+        for (uint32_t i = 0; (name = tg_script_muted_absent(call->gateway->script, i)); i++)
+            tg_json_text(&out, name);
+        tg_json_close(&out, ']');
     }
     tg_json_close(&out, '}');
     tg_admin_answer(call, &out);
@@ -137,12 +143,17 @@ static void answer_rule(struct tg_admin_call *call)
     struct tg_rule_status rule;
     struct tg_buf out = {0};
     uint32_t i = 0;
-    while (tg_script_rule(call->gateway->script, i, &rule) && strcmp(rule.name, call->name) != 0)
+    bool found;
+    while ((found = tg_script_rule(call->gateway->script, i, &rule)) &&
+           strcmp(rule.name, call->name) != 0)
         i++;
     tg_json_open(&out, '{');
     tg_json_member_bool(&out, "success", true);
     tg_json_key(&out, "rule");
-    write_rule(&rule, &out);
+    if (found)
+        write_rule(&rule, &out);
+    else
+        tg_json_text(&out, NULL);
     tg_json_close(&out, '}');
     tg_admin_answer(call, &out);
 }
@@ -153,10 +164,13 @@ static void conclude(struct tg_admin_call *call, const char *event, int rc)
     const char *outcome = "ok";
     if (rc == -TG_ENOTFOUND) outcome = "no such rule";
     if (rc == -TG_EINVAL) outcome = "its code was let go to free memory";
+    if (rc == -TG_ENOMEM || rc == -TG_ELIMIT) outcome = "there is no room for one more";
     tg_admin_audit(call, event, call->name, outcome);
     if (rc == -TG_ENOTFOUND)
         tg_admin_refuse(call, 404, "UNKNOWN_RULE", "there is no rule \"%s\"", call->name);
-    else if (rc)
+    else if (rc == -TG_ENOMEM || rc == -TG_ELIMIT)
+        tg_admin_refuse(call, 503, "SERVICE_OVERLOADED", "there is no room for one more mute");
+    else if (rc < 0)
         tg_admin_refuse(
             call, 409, "RULE_IS_HOLLOW",
             "the code of rule \"%s\" was let go to free memory: a reload brings it back",

@@ -191,6 +191,7 @@ void tg_generation_free(struct tg_generation *generation)
     free(generation->steps);
     free(generation->verdicts);
     tg_buf_fini(&generation->faults.text);
+    tg_hushed_fini(&generation->hushed);
     free(generation->work.tallies);
     free(generation->spare.spoken);
     free(generation->sorted);

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "script/bridge.h"
+#include "script/hushed.h"
 #include "script/ruleset.h"
 #include "script/script.h"
 #include "script/shape.h"
@@ -116,7 +117,8 @@ struct tg_generation {
     uint32_t rules_count, rules_cap;
     struct tg_shape *shapes;
     uint32_t shapes_count, shapes_cap;
-    uint64_t watch; /* of all rules that are not muted */
+    struct tg_hushed hushed; /* by the operator, also rules of other sets */
+    uint64_t watch;          /* of all rules that are not muted */
     uint32_t on;
     bool timed;
     struct tgl_step *steps;
@@ -172,7 +174,8 @@ struct tg_memories {
 };
 
 /* Takes over what rules remember, the mutes of rules whose file did not change, and those of the
- * operator, from the one that ran. 0, or -TG_EINVAL with the sentence when a `migrate` failed. */
+ * operator, from the one that ran. 0, or with the sentence -TG_EINVAL when a `migrate` failed,
+ * -TG_ENOMEM. */
 int tg_generation_inherit(struct tg_generation *generation, const struct tg_generation *from,
                           const struct tg_memories *memories, struct tg_err *err);
 
@@ -190,6 +193,14 @@ void tg_generation_mute(struct tg_generation *generation, uint32_t rule, const c
 void tg_generation_silence(struct tg_generation *generation, uint32_t rule, int by,
                            const char *reason, const char *where);
 void tg_generation_unmute(struct tg_generation *generation, uint32_t rule);
+
+/* The operator's word: silences the rule of that name here and in all generations that inherit from
+ * this one, whether there is one now or not. 0; -TG_ENOMEM, -TG_ELIMIT: nothing was done. */
+int tg_generation_hush(struct tg_generation *generation, const char *name);
+
+/* Takes the operator's word back: whether there was one. A rule that is muted by a fault stays so.
+ */
+bool tg_generation_unhush(struct tg_generation *generation, const char *name);
 
 /* Counts nothing: notes what went wrong, for whoever asks, and writes it into the log. */
 void tg_generation_fault(struct tg_generation *generation, uint32_t rule, const char *account,

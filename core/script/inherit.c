@@ -65,9 +65,11 @@ static int restore(lua_State *L)
     return 0;
 }
 
-/* A fault's mute ends with the file that was at fault; an operator's only when he says so. */
-static void keep_silent(struct tg_generation *generation, const struct tg_generation *from)
+/* A fault's mute ends with the file that was at fault; an operator's only when he says so, and not
+ * with a set that has no such rule. */
+static int keep_silent(struct tg_generation *generation, const struct tg_generation *from)
 {
+    int rc = 0;
     for (uint32_t k = 0; k < from->rules_count; k++) {
         const struct tg_rule *old = &from->rules[k];
         const struct tgl_tally *tally = &from->work.tallies[k];
@@ -76,11 +78,13 @@ static void keep_silent(struct tg_generation *generation, const struct tg_genera
         rule->faulty_before = tally->muted       ? 1
                               : tally->calls > 0 ? tally->faults / tally->calls
                                                  : 0;
-        if (!tally->muted) continue;
-        if (tally->muted == TG_MUTED_BY_FAULT && rule->file_hash != old->file_hash) continue;
+        if (tally->muted != TG_MUTED_BY_FAULT || rule->file_hash != old->file_hash) continue;
         tg_generation_silence(generation, (uint32_t)(rule - generation->rules), tally->muted,
                               old->why, old->where);
     }
+    for (uint32_t i = 0; i < from->hushed.count && !rc; i++)
+        rc = tg_generation_hush(generation, from->hushed.names[i]);
+    return rc;
 }
 
 int tg_generation_inherit(struct tg_generation *generation, const struct tg_generation *from,
@@ -96,6 +100,6 @@ int tg_generation_inherit(struct tg_generation *generation, const struct tg_gene
         tg_vm_compiles(&generation->vm, true);
         if (spent || rc) return -TG_EINVAL;
     }
-    keep_silent(generation, from);
+    if (keep_silent(generation, from)) return tg_fail(err, TG_ENOMEM, "no memory for the rules");
     return 0;
 }

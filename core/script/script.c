@@ -289,19 +289,30 @@ bool tg_script_rule(const struct tg_script *script, uint32_t index, struct tg_ru
 int tg_script_mute(struct tg_script *script, const char *name)
 {
     struct tg_generation *generation = script->generation;
-    struct tg_rule *rule = generation ? tg_generation_find(generation, name) : NULL;
-    if (!rule) return -TG_ENOTFOUND;
-    tg_generation_silence(generation, (uint32_t)(rule - generation->rules), TG_MUTED_BY_OPERATOR,
-                          "muted by the operator", "");
-    return 0;
+    if (!generation || !tg_generation_find(generation, name)) return -TG_ENOTFOUND;
+    int rc = tg_generation_hush(generation, name);
+    if (!rc && script->shadow) tg_shadow_hush(script->shadow, name, true);
+    return rc;
 }
 
 int tg_script_unmute(struct tg_script *script, const char *name)
 {
     struct tg_generation *generation = script->generation;
     struct tg_rule *rule = generation ? tg_generation_find(generation, name) : NULL;
-    if (!rule) return -TG_ENOTFOUND;
-    if (rule->hollow) return -TG_EINVAL;
+    if (rule && rule->hollow) return -TG_EINVAL;
+    bool hushed = generation && tg_generation_unhush(generation, name);
+    if (hushed && script->shadow) tg_shadow_hush(script->shadow, name, false);
+    if (!rule) return hushed ? 1 : -TG_ENOTFOUND;
     tg_generation_unmute(generation, (uint32_t)(rule - generation->rules));
     return 0;
+}
+
+const char *tg_script_muted_absent(const struct tg_script *script, uint32_t index)
+{
+    struct tg_generation *generation = script->generation;
+    for (uint32_t i = 0; generation && i < generation->hushed.count; i++) {
+        const char *name = generation->hushed.names[i];
+        if (!tg_generation_find(generation, name) && !index--) return name;
+    }
+    return NULL;
 }

@@ -272,8 +272,16 @@ bool tg_script_rule(const struct tg_script *script, uint32_t index, struct tg_ru
 /* The name of moment bit `kind`, as `on` has it; NULL behind the last. */
 const char *tg_on_name(int kind);
 
-/* Silences a rule by name until it is unmuted, over reloads as well; lets it speak again, whoever
- * silenced it. 0 (also when it is so already), -TG_ENOTFOUND, or -TG_EINVAL: its code was let go to
- * free memory, only a reload brings it back. */
+/* Silences a rule by name until it is unmuted, over reloads as well, also when a set in between has
+ * no such rule; a running candidate's, too. 0 (also when it is so already); -TG_ENOTFOUND;
+ * -TG_ENOMEM, -TG_ELIMIT: TG_HUSHED_MAX names are silenced. */
 int tg_script_mute(struct tg_script *script, const char *rule);
+
+/* Lets it speak again, whoever silenced it. 0 (also when it is so already); 1: the set has no such
+ * rule, it will speak when one has; -TG_ENOTFOUND: nor was one silenced; -TG_EINVAL: its code was
+ * let go to free memory, only a reload brings it back. */
 int tg_script_unmute(struct tg_script *script, const char *rule);
+
+/* The names of rules that the operator has silenced and the running set does not have, one by one;
+ * NULL behind the last. */
+const char *tg_script_muted_absent(const struct tg_script *script, uint32_t index);

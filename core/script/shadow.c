@@ -10,6 +10,7 @@
  * here, by slot, and put into the account only while it runs. */
 #include "script/shadow.h"
 
+#include "base/log.h"
 #include "script/run.h"
 #include "script/shadow_inner.h"
 
@@ -370,6 +371,15 @@ void tg_shadow_free(struct tg_shadow *shadow)
     tg_buf_fini(&shadow->candidate.text);
     free(shadow->follows);
     free(shadow);
+}
+
+void tg_shadow_hush(struct tg_shadow *shadow, const char *rule, bool on)
+{
+    if (!on)
+        (void)tg_generation_unhush(shadow->generation, rule);
+    else if (tg_generation_hush(shadow->generation, rule))
+        tg_warn("rules", "candidate_speaks", tg_s("rule", rule),
+                tg_s("reason", "no memory to silence the candidate's rule"));
 }
 
 const struct tg_ruleset *tg_shadow_set(const struct tg_shadow *shadow)

@@ -24,6 +24,9 @@ void tg_shadow_free(struct tg_shadow *shadow);
 /* Another generation is live: the comparison begins anew. 0 or -TG_ENOMEM. */
 int tg_shadow_face(struct tg_shadow *shadow, const struct tg_generation *live);
 
+/* Silences a rule of the candidate as the operator silenced that of the live set, or no longer. */
+void tg_shadow_hush(struct tg_shadow *shadow, const char *rule, bool on);
+
 /* Whether the newest poll could make a rule of the candidate speak. */
 bool tg_shadow_wakes(const struct tg_shadow *shadow, const struct tg_account *account,
                      int64_t wall_ms);

@@ -74,6 +74,27 @@ void tg_generation_unmute(struct tg_generation *generation, uint32_t rule)
     tg_generation_aim(generation);
 }
 
+int tg_generation_hush(struct tg_generation *generation, const char *name)
+{
+    struct tg_rule *rule = tg_generation_find(generation, name);
+    int rc = tg_hushed_add(&generation->hushed, name);
+    if (rc || !rule) return rc;
+    tg_generation_silence(generation, (uint32_t)(rule - generation->rules), TG_MUTED_BY_OPERATOR,
+                          "muted by the operator", "");
+    return 0;
+}
+
+bool tg_generation_unhush(struct tg_generation *generation, const char *name)
+{
+    struct tg_rule *rule = tg_generation_find(generation, name);
+    if (!tg_hushed_drop(&generation->hushed, name)) return false;
+    if (!rule) return true;
+    uint32_t index = (uint32_t)(rule - generation->rules);
+    if (generation->work.tallies[index].muted == TG_MUTED_BY_OPERATOR)
+        tg_generation_unmute(generation, index);
+    return true;
+}
+
 void tg_generation_mute(struct tg_generation *generation, uint32_t rule, const char *reason,
                         const char *where)
 {
