@@ -14,6 +14,7 @@ local uv = require("luv")
 local json = require("dkjson")
 local loop = require("support.loop")
 local process = require("support.process")
+local vectors = require("support.webapi_bytes")
 
 local webapi = {}
 local Server, Client, Socket = {}, {}, {}
@@ -151,6 +152,27 @@ function webapi.packet(text, serial, more)
   return ("%04x%04x%d"):format(#body, serial, more and 1 or 0) .. body
 end
 
+-- A connection that has authenticated over REST with the published challenge.
+function Server:rest_session()
+  self:control({ op = "random", srv_rand = vectors.SRV_RAND })
+  local socket = self:socket()
+  assert(socket:get("/api/auth/start?version=484&agent=spec&login=1000&type=manager") == 200)
+  assert(socket:get("/api/auth/answer?srv_rand_answer=" .. vectors.SRV_PROOF .. "&cli_rand=" .. vectors.CLI_RAND) == 200)
+  return socket
+end
+
+-- The same over the raw protocol, with serials 1 and 2; `crypt` is the method, "NONE" when nil.
+function Server:raw_session(crypt)
+  self:control({ op = "random", srv_rand = vectors.SRV_RAND, crypt_rand = vectors.every })
+  local socket = self:socket()
+  socket:send("MT5WEBAPI" .. webapi.packet(
+    "AUTH_START|VERSION=484|AGENT=spec|LOGIN=1000|TYPE=MANAGER|CRYPT_METHOD=" .. (crypt or "NONE") .. "|\r\n", 1))
+  assert(socket:packet())
+  socket:send(webapi.packet("AUTH_ANSWER|SRV_RAND_ANSWER=" .. vectors.SRV_PROOF .. "|CLI_RAND=" .. vectors.CLI_RAND .. "|\r\n", 2))
+  assert(socket:packet())
+  return socket
+end
+
 ---------------------------------------------------------------------------------------------------
 -- Control.
 
@@ -167,6 +189,15 @@ function Server:control(document)
   local status, answer = self:request("POST", json.encode(document))
   if status ~= 200 then error("the Web API server: " .. (answer and answer.error or "no answer"), 2) end
   return answer
+end
+
+-- Makes an account that the spec writes; `options` as the operation takes them.
+function Server:account(login, options)
+  local doc = { op = "account", login = login }
+  for key, value in pairs(options or {}) do
+    doc[key] = value
+  end
+  self:control(doc)
 end
 
 -- The sentence with which an operation is refused; nil when it is not.

@@ -20,6 +20,10 @@ for i = 0, 255 do
 end
 bytes.every = bytes.hex(table.concat(every))
 
+-- The published challenges and their answers for "Password1": the server's, and a client's.
+bytes.SRV_RAND, bytes.SRV_PROOF = "73007dc7184747ce0f7c98516ef1c851", "77fe51827f7fa69dd80fbec9aa33f1bb"
+bytes.CLI_RAND, bytes.CLI_PROOF = "4db98fec17aab4dc5a240bdc659e8395", "1732021b1b332f51660b2b315eed3a35"
+
 -- What MetaQuotes' PHP classes were seen to send on an encrypted connection after the authentication, with "Password1" and
 -- the random bytes above: the words, in ASCII, and the bodies of their packets, in hex.
 bytes.seen = {

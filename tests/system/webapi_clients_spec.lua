@@ -5,9 +5,9 @@ local loop = require("support.loop")
 local webapi = require("support.webapi")
 local webapi_bytes = require("support.webapi_bytes")
 
--- The published challenge and its answers for "Password1", with which everything below was seen.
-local SRV_RAND, SRV_PROOF = "73007dc7184747ce0f7c98516ef1c851", "77fe51827f7fa69dd80fbec9aa33f1bb"
-local CLI_RAND, CLI_PROOF = "4db98fec17aab4dc5a240bdc659e8395", "1732021b1b332f51660b2b315eed3a35"
+-- The published challenges, with which everything below was seen.
+local SRV_RAND, SRV_PROOF = webapi_bytes.SRV_RAND, webapi_bytes.SRV_PROOF
+local CLI_RAND, CLI_PROOF = webapi_bytes.CLI_RAND, webapi_bytes.CLI_PROOF
 
 local hex, unhex, every_byte, wide = webapi_bytes.hex, webapi_bytes.unhex, webapi_bytes.every, webapi.wide
 

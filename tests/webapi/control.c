@@ -126,12 +126,20 @@ static int omit(struct mt_server *server, const cJSON *entities, struct tg_err *
     return 0;
 }
 
+/* The limits in force, for who asks with a `settings` that changes nothing. */
+static void tell_limits(const struct mt_server *server, cJSON *out)
+{
+    cJSON_AddNumberToObject(out, "idle_ms", (double)server->idle_ms);
+    cJSON_AddNumberToObject(out, "ping_ms", (double)server->ping_ms);
+    cJSON_AddNumberToObject(out, "auth_window_ms", (double)mt_auth_window_ms);
+    cJSON_AddNumberToObject(out, "packet_bytes", (double)server->packet_most);
+}
+
 static int op_settings(struct mt_server *server, const cJSON *doc, struct tg_err *err, cJSON *out)
 {
     static const char *const modes[] = {"omit", "partial", "refuse"};
     const char *missing = mt_op_text(doc, "missing", modes[mt_missing]);
     int mode = 0;
-    (void)out;
     while (mode < 3 && strcmp(modes[mode], missing) != 0)
         mode++;
     if (mode == 3)
@@ -150,6 +158,7 @@ static int op_settings(struct mt_server *server, const cJSON *doc, struct tg_err
     mt_lower_members = mt_op_number(doc, "lower_members", mt_lower_members);
     int64_t frozen = mt_op_number(doc, "freeze", -1);
     if (frozen >= 0) server->world.frozen_ms = frozen ? mt_op_now() : 0;
+    tell_limits(server, out);
     return omit(server, cJSON_GetObjectItemCaseSensitive(doc, "omit"), err);
 }
 

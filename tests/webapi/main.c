@@ -37,6 +37,7 @@
  *   settings     {idle_ms, ping_ms, auth_window_ms, packet_bytes, error_status, freeze: 0|1,
  *                cookie: 0 none, 1 sent, 2 asked for, lower_members: 0|1,
  *                missing: omit|partial|refuse, omit:{position:["VolumeExt"], …}}
+ *                → the limits in force
  *   random       {srv_rand, crypt_rand}: fixed, for published vectors
  *   fault        {command: "*", transport: rest|raw|"*", skip, count, fault:{kind, …}}: the kinds
  *                and their members are in fault.h
