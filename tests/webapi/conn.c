@@ -17,6 +17,7 @@
 
 #define PREFIX "MT5WEBAPI"
 #define TLS_HANDSHAKE 0x16
+#define FLOW 32768 /* bytes of an answer that are worth a call of their own */
 
 struct write {
     uv_write_t req;
@@ -36,6 +37,7 @@ static void on_closed(uv_handle_t *handle)
     tg_list_remove(&conn->node);
     tg_buf_fini(&conn->in);
     tg_buf_fini(&conn->held);
+    tg_buf_fini(&conn->json);
     mt_stats.open--;
     free(conn);
 }
@@ -91,8 +93,18 @@ void mt_conn_send(struct mt_conn *conn, struct tg_buf *bytes)
         if (sealed.len) write_bytes(conn, sealed.data, sealed.len, false);
         return;
     }
+    uv_buf_t buf = uv_buf_init(bytes->data, (unsigned)bytes->len);
+    int sent = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
+    if (sent > 0) mt_stats.bytes_out += (size_t)sent;
+    if (sent > 0) tg_buf_consume(bytes, (size_t)sent);
+    if (!bytes->len) return;
     size_t len = bytes->len;
     write_bytes(conn, tg_buf_take(bytes), len, false);
+}
+
+void mt_conn_flow(struct mt_conn *conn, struct tg_buf *out)
+{
+    if (conn->flows && out->len >= FLOW) mt_conn_send(conn, out);
 }
 
 void mt_conn_finish(struct mt_conn *conn)
@@ -119,12 +131,15 @@ static void proceed(struct mt_conn *conn)
 /* Sends what is held, or a piece of it; then the connection goes on or ends. */
 static void release(struct mt_conn *conn)
 {
-    struct tg_buf piece = {0};
-    size_t len = conn->piece && conn->piece < conn->held.len ? conn->piece : conn->held.len;
-    tg_buf_add(&piece, conn->held.data, len);
-    tg_buf_consume(&conn->held, len);
-    mt_conn_send(conn, &piece);
-    tg_buf_fini(&piece);
+    if (conn->piece && conn->piece < conn->held.len) {
+        struct tg_buf piece = {0};
+        tg_buf_add(&piece, conn->held.data, conn->piece);
+        tg_buf_consume(&conn->held, conn->piece);
+        mt_conn_send(conn, &piece);
+        tg_buf_fini(&piece);
+    } else {
+        mt_conn_send(conn, &conn->held);
+    }
     if (conn->held.len) return; /* the timer comes again */
     (void)uv_timer_stop(&conn->pause);
     conn->piece = 0;
@@ -156,6 +171,20 @@ static void put_garbage(struct tg_buf *out)
     tg_buf_clear(out);
     for (int i = 0; i < 300; i++)
         tg_buf_putc(out, (char)(i * 37 + 11));
+}
+
+/* Whether a fault is about the answer as a whole, so that no part of it may leave before. */
+static bool whole(const struct mt_fault *fault)
+{
+    switch (fault ? fault->kind : MT_FAULT_KINDS) {
+    case MT_FAULT_HANG:
+    case MT_FAULT_DELAY:
+    case MT_FAULT_DROP:
+    case MT_FAULT_RESET:
+    case MT_FAULT_GARBAGE:
+    case MT_FAULT_TRICKLE: return true;
+    default: return false;
+    }
 }
 
 /* What a fault does to the bytes of an answer and to the time of their sending. */
@@ -220,8 +249,8 @@ static void keep_stale(struct mt_fault *fault, const struct mt_request *request,
 void mt_conn_execute(struct mt_conn *conn, const struct mt_request *request)
 {
     struct mt_fault *fault = mt_fault_take(request->command, request->transport);
-    struct mt_answer answer = {0};
-    struct tg_buf out = {0};
+    struct mt_answer answer = {.json = conn->json};
+    struct tg_buf out = conn->held; /* nothing is held between answers, but memory */
     bool stranger = conn->session.state != MT_AUTHENTICATED;
     struct mt_call call = {
         .world = &conn->server->world,
@@ -232,11 +261,17 @@ void mt_conn_execute(struct mt_conn *conn, const struct mt_request *request)
         .mono_ms = tg_mono_ms(tg_clock_system()),
         .wall_ms = tg_wall_ms(tg_clock_system()),
     };
+    conn->json = conn->held = (struct tg_buf){0};
+    tg_buf_clear(&answer.json);
+    tg_buf_clear(&out);
     mt_command_run(&call);
     if (fault && fault->kind == MT_FAULT_STALE) keep_stale(fault, request, &answer);
     if (stranger && conn->session.state == MT_AUTHENTICATED) mt_stats.authenticated++;
     conn->close_after = answer.close;
+    conn->flows = !whole(fault);
     conn->protocol->frame(conn, &answer, fault, &out);
+    conn->json = answer.json;
+    answer.json = (struct tg_buf){0};
     mt_answer_fini(&answer);
     deliver(conn, &out, fault);
 }

@@ -17,7 +17,7 @@ struct mt_protocol {
     const char *name;
     /* Takes one request off the front of `conn->in` and carries it out. False: more is needed. */
     bool (*take)(struct mt_conn *conn);
-    /* Appends an answer, framed, to `out`. `fault` may be NULL. */
+    /* Appends an answer, framed, to `out`; may let it flow meanwhile. `fault` may be NULL. */
     void (*frame)(struct mt_conn *conn, struct mt_answer *answer, const struct mt_fault *fault,
                   struct tg_buf *out);
     void (*tick)(struct mt_conn *conn, int64_t mono_ms); /* may be NULL */
@@ -40,6 +40,8 @@ struct mt_conn {
     struct mt_session session;
     struct tg_buf in;
     struct tg_buf held; /* what is still to be sent after a pause */
+    struct tg_buf json; /* memory for documents, kept from one answer to the next */
+    bool flows;         /* of the answer that is framed, what is ready may leave */
     size_t piece;       /* sent at a time; 0: all */
     uint64_t piece_ms;
     bool close_after, reset_after;
@@ -54,6 +56,10 @@ void mt_conn_execute(struct mt_conn *conn, const struct mt_request *request);
 
 /* Sends bytes as they are. The buffer is emptied. */
 void mt_conn_send(struct mt_conn *conn, struct tg_buf *bytes);
+
+/* Sends what is ready of an answer while the rest is made, when it is worth a call and no fault
+ * needs the answer as a whole. What was sent is gone from the buffer. */
+void mt_conn_flow(struct mt_conn *conn, struct tg_buf *out);
 
 /* Ends a connection at once, or when all that was sent has left; with a reset. */
 void mt_conn_close(struct mt_conn *conn);

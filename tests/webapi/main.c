@@ -52,6 +52,7 @@
 #include "stats.h"
 #include "tls.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@
 #include <sys/prctl.h>
 
 #define TICK_MS 20
+#define KEPT_BYTES (32 << 20) /* memory that is free and stays ours */
 
 static void on_connection(uv_stream_t *listener, int status)
 {
@@ -213,6 +215,10 @@ int main(int argc, char **argv)
 {
     static struct mt_server server;
     check_arguments(argc, argv);
+    /* Answers are megabytes: memory that goes back to the kernel after each comes back as pages that
+     * fault one by one. */
+    (void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     tg_list_init(&server.conns);
     tg_must(!uv_loop_init(&server.loop));
     (void)signal(SIGPIPE, SIG_IGN);

@@ -29,6 +29,7 @@ struct raw {
     int64_t pinged_ms;
     struct tg_buf message; /* bytes of the packets so far */
     struct tg_buf text;    /* the message as UTF-8, cut into its parts */
+    struct tg_buf wide;    /* of an answer, what is in no packet yet */
 };
 
 static struct raw *own(struct mt_conn *conn)
@@ -47,6 +48,7 @@ static void raw_fini(struct mt_conn *conn)
     if (!raw) return;
     tg_buf_fini(&raw->message);
     tg_buf_fini(&raw->text);
+    tg_buf_fini(&raw->wide);
     free(raw);
 }
 
@@ -81,19 +83,47 @@ static void put_ping(struct raw *raw, struct tg_buf *out)
     mt_stats.pings_out++;
 }
 
-static void put_text(struct mt_answer *answer, const char *command, struct tg_buf *out)
+static void put_head(struct mt_answer *answer, const char *command, struct tg_buf *out)
 {
     const char *text = answer->text ? answer->text : mt_retcode_text(answer->retcode);
     tg_buf_printf(out, "%s|RETCODE=%d %s|", command, answer->retcode, text);
     if (answer->raw.len) tg_buf_add(out, answer->raw.data, answer->raw.len);
     tg_buf_puts(out, "\r\n");
-    if (!answer->json.len) return;
-    tg_buf_add(out, answer->json.data, answer->json.len);
-    tg_buf_puts(out, "\r\n");
 }
 
-/* The message in packets. */
-static void put_packets(struct mt_conn *conn, struct tg_buf *message, const struct mt_fault *fault,
+/* A message that is written as its packets are cut: what is written and in no packet yet, and how
+ * much of the document is still to be written. */
+struct message {
+    struct tg_buf *wide;
+    const struct tg_buf *document;
+    size_t at;
+};
+
+/* Whether more than `len` bytes are left, having written so many at least. */
+static bool fill(struct message *message, size_t len)
+{
+    const struct tg_buf *document = message->document;
+    while (message->wide->len <= len && message->at < document->len)
+        message->at = mt_utf16_part(message->wide, document->data, document->len, message->at,
+                                    len + 1 - message->wide->len);
+    tg_must(!message->wide->failed);
+    return message->wide->len > len;
+}
+
+/* One packet off the front of what is written. */
+static void put_packet(struct mt_conn *conn, struct tg_buf *wide, size_t len, uint32_t serial,
+                       bool more, struct tg_buf *out)
+{
+    put_header(out, len, serial, more);
+    tg_buf_add(out, wide->data, len);
+    tg_must(!out->failed);
+    if (own(conn)->crypt)
+        mt_cipher_packet(&conn->session.to_client, (uint8_t *)out->data + out->len - len, len);
+    tg_buf_consume(wide, len);
+}
+
+/* The message in packets; each may leave before the next is encrypted. */
+static void put_packets(struct mt_conn *conn, struct message *message, const struct mt_fault *fault,
                         struct tg_buf *out)
 {
     struct raw *raw = own(conn);
@@ -107,15 +137,12 @@ static void put_packets(struct mt_conn *conn, struct tg_buf *message, const stru
         pings = fault->code > 0 ? fault->code : 3;
         if (fault->bytes > 0) most = (size_t)fault->bytes;
     }
-    for (size_t at = 0; at < message->len;) {
-        size_t len = message->len - at < most ? message->len - at : most;
+    for (bool more = true; more;) {
+        more = fill(message, most);
         for (int64_t i = 0; i < pings; i++)
             put_ping(raw, out);
-        if (raw->crypt)
-            mt_cipher_packet(&conn->session.to_client, (uint8_t *)message->data + at, len);
-        put_header(out, len, serial, at + len < message->len);
-        tg_buf_add(out, message->data + at, len);
-        at += len;
+        put_packet(conn, message->wide, more ? most : message->wide->len, serial, more, out);
+        if (more) mt_conn_flow(conn, out);
     }
     for (int64_t i = 0; i < pings; i++)
         put_ping(raw, out);
@@ -125,13 +152,15 @@ static void raw_frame(struct mt_conn *conn, struct mt_answer *answer, const stru
                       struct tg_buf *out)
 {
     struct raw *raw = own(conn);
-    struct tg_buf text = {0}, message = {0};
-    put_text(answer, raw->text.data, &text); /* the command stands at its start */
-    mt_utf16_write(&message, text.data, text.len);
-    tg_must(!message.failed);
+    struct message message = {.wide = &raw->wide, .document = &answer->json};
+    struct tg_buf head = {0};
+    put_head(answer, raw->text.data, &head); /* the command stands at its start */
+    if (answer->json.len) tg_buf_puts(&answer->json, "\r\n");
+    tg_buf_clear(&raw->wide);
+    mt_utf16_write(&raw->wide, head.data, head.len);
+    tg_must(!head.failed && !raw->wide.failed && !answer->json.failed);
     put_packets(conn, &message, fault, out);
-    tg_buf_fini(&text);
-    tg_buf_fini(&message);
+    tg_buf_fini(&head);
     if (answer->crypt) raw->crypt = true;
 }
 

@@ -20,26 +20,50 @@ static void put_unit(struct tg_buf *out, uint32_t unit)
     out->data[out->len++] = (char)(unit >> 8);
 }
 
-void mt_utf16_write(struct tg_buf *out, const char *text, size_t len)
+/* Sixteen characters of ASCII at a time; how many were taken. The compiler makes vectors of it. */
+static size_t put_ascii(char *out, const unsigned char *text, size_t len)
+{
+    size_t done = 0;
+    for (; done + 16 <= len; done += 16) {
+        unsigned char seen = 0;
+        for (size_t i = 0; i < 16; i++)
+            seen |= text[done + i];
+        if (seen & 0x80) break;
+        for (size_t i = 0; i < 16; i++) {
+            out[2 * (done + i)] = (char)text[done + i];
+            out[2 * (done + i) + 1] = 0;
+        }
+    }
+    return done;
+}
+
+size_t mt_utf16_part(struct tg_buf *out, const char *text, size_t len, size_t at, size_t most)
 {
     const unsigned char *bytes = (const unsigned char *)text;
-    size_t at = 0;
-    if (tg_buf_reserve(out, len * 2 + 4)) return;
-    while (at < len) {
-        if (bytes[at] < 0x80) {
-            out->data[out->len++] = (char)bytes[at++];
-            out->data[out->len++] = 0;
-            continue;
-        }
-        uint32_t point = next_point(bytes, len, &at);
-        if (point >= 0x10000) {
-            put_unit(out, 0xd800 + ((point - 0x10000) >> 10));
-            put_unit(out, 0xdc00 + ((point - 0x10000) & 0x3ff));
-        } else {
-            put_unit(out, point);
+    size_t full = out->len + most;
+    if (tg_buf_reserve(out, most + 4)) return len;
+    while (at < len && out->len < full) {
+        size_t room = (full - out->len) / 2, left = len - at;
+        size_t run = put_ascii(out->data + out->len, bytes + at, left < room ? left : room);
+        out->len += run * 2;
+        at += run;
+        for (int i = 0; i < 16 && at < len && out->len < full; i++) {
+            uint32_t point = next_point(bytes, len, &at);
+            if (point >= 0x10000) {
+                put_unit(out, 0xd800 + ((point - 0x10000) >> 10));
+                put_unit(out, 0xdc00 + ((point - 0x10000) & 0x3ff));
+            } else {
+                put_unit(out, point);
+            }
         }
     }
     out->data[out->len] = '\0';
+    return at;
+}
+
+void mt_utf16_write(struct tg_buf *out, const char *text, size_t len)
+{
+    (void)mt_utf16_part(out, text, len, 0, len * 2);
 }
 
 static void put_point(struct tg_buf *out, uint32_t point)
