@@ -306,6 +306,38 @@ describe("a fault of the Web API test server", function()
       assert.is_true(server:stats().pings_out >= later.pings)
     end)
 
+    it("an answer of many packets is the same whether they leave one by one or as a whole", function()
+      local many, few = webapi.start({ accounts = 400 }), {}
+      many:control({
+        { op = "settings", freeze = 1 },
+        { op = "account", login = 7 },
+        { op = "open", login = 7, position = { Position = "71", Comment = ("Zażółć 𝄞 "):rep(3) } },
+      })
+      for i = 1, 20 do few[i] = 5000000 + i end
+      local function rows(client, params, fault)
+        if fault then many:fault(fault, { command = POSITIONS, count = 1 }) end
+        local answer, list = ask(client, params), {}
+        assert.is_nil(answer.error, fault and fault.kind)
+        for i, row in ipairs(answer.answer) do
+          list[i] = table.concat({ row.Login, row.Position, row.TimeCreate, row.PriceCurrent, row.Profit, row.Comment }, " ")
+        end
+        return table.concat(list, "\n"), #list
+      end
+      -- The client's own AES is slow: few accounts, in packets that make many of them.
+      for transport, params in pairs({ raw = { GROUP = "*" }, ["raw-aes"] = { LOGIN = "7," .. table.concat(few, ",") } }) do
+        local client = many:client(transport)
+        local wanted, count = rows(client, params, { kind = "delay", ms = 1 })
+        assert.is_true(count >= 20)
+        assert.matches("Zażółć 𝄞 Zażółć 𝄞", wanted)
+        for _, fault in ipairs({ false, { kind = "split", bytes = 4099 }, { kind = "pings", code = 2, bytes = 4099 } }) do
+          assert.is_true(rows(client, params, fault) == wanted, transport .. " " .. (fault and fault.kind or "none"))
+        end
+        many:fault({ kind = "drop", bytes = 20000 }, { command = POSITIONS, count = 1 })
+        assert.is_truthy(ask(client, params).error)
+      end
+      assert.equal(0, many:stop())
+    end)
+
     it("serial: the answer bears another number", function()
       local client = server:client("raw")
       server:fault({ kind = "serial" }, { command = POSITIONS, count = 1 })

@@ -215,8 +215,8 @@ int main(int argc, char **argv)
 {
     static struct mt_server server;
     check_arguments(argc, argv);
-    /* Answers are megabytes: memory that goes back to the kernel after each comes back as pages that
-     * fault one by one. */
+    /* Answers are megabytes: memory that goes back to the kernel after each comes back as pages
+     * that fault one by one. */
     (void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     tg_list_init(&server.conns);
