@@ -173,12 +173,13 @@ int tg_webapi_read_symbol(struct tg_webapi_rows *rows, const struct tg_webapi_ro
 }
 
 struct zone_row {
-    int64_t minutes, daylight;
+    int64_t minutes, summer, saving;
 };
 
 static const struct tg_webapi_column zone_columns[] = {
     TG_WEBAPI_COLUMN(struct zone_row, I64, "TimeZone", minutes),
-    TG_WEBAPI_COLUMN(struct zone_row, I64, "DaylightState", daylight),
+    TG_WEBAPI_COLUMN(struct zone_row, I64, "DaylightState", summer),
+    TG_WEBAPI_COLUMN(struct zone_row, I64, "Daylight", saving),
     {0}};
 
 int tg_webapi_read_zone(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
@@ -189,7 +190,8 @@ int tg_webapi_read_zone(struct tg_webapi_rows *rows, const struct tg_webapi_row 
     int rc = tg_webapi_rows_read(rows, json, zone_columns, &row, &given);
     if (rc) return rc;
     if (!has(given.good, 0) || row.minutes < -14 * 60 || row.minutes > 14 * 60) return -TG_EINVAL;
-    *offset_s = (int32_t)row.minutes * 60 + (row.daylight ? 3600 : 0);
+    if (!has(given.good, 1) && row.saving) return -TG_EINVAL; /* it has summers; is it one? */
+    *offset_s = (int32_t)row.minutes * 60 + (row.summer ? 3600 : 0);
     return 0;
 }
 

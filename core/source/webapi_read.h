@@ -62,6 +62,7 @@ int tg_webapi_read_time(struct tg_webapi_rows *rows, const struct tg_webapi_row 
 /* The same from a text as the raw protocol has it: "1572518788 2019.10.31 10:46:28". */
 int tg_webapi_read_time_text(const char *text, size_t len, int64_t *server_s);
 
-/* The offset from a TIME_GET record; -TG_EINVAL when it does not say. */
+/* The offset from a TIME_GET record; -TG_EINVAL when it does not say, as one that observes summer
+ * time and leaves out whether it is summer: an example of the documentation does. */
 int tg_webapi_read_zone(struct tg_webapi_rows *rows, const struct tg_webapi_row *json,
                         int32_t *offset_s);

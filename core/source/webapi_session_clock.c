@@ -73,7 +73,9 @@ void tg_webapi_session_take_time(struct tg_webapi_session *session,
 {
     const char *time = tg_webapi_fields_get(answer->fields, "TIME");
     const char *zone = tg_webapi_fields_get(answer->fields, "TIMEZONE");
-    const char *daylight = tg_webapi_fields_get(answer->fields, "DAYLIGHTSTATE");
+    const char *summer = tg_webapi_fields_get(answer->fields, "DAYLIGHTSTATE");
+    const char *saving = tg_webapi_fields_get(answer->fields, "DAYLIGHT");
+    bool unsaid = !summer && saving && *saving != '0';
     int64_t minutes;
     if (session->server_asked) {
         if (time && !session->server_s)
@@ -85,9 +87,9 @@ void tg_webapi_session_take_time(struct tg_webapi_session *session,
             take_clock(session);
         return;
     }
-    if (zone && !session->offset_told && !tg_read_i64(zone, strlen(zone), &minutes) &&
+    if (zone && !unsaid && !session->offset_told && !tg_read_i64(zone, strlen(zone), &minutes) &&
         minutes >= -14 * 60 && minutes <= 14 * 60) {
-        session->offset_s = (int32_t)minutes * 60 + (daylight && *daylight != '0' ? 3600 : 0);
+        session->offset_s = (int32_t)minutes * 60 + (summer && *summer != '0' ? 3600 : 0);
         session->offset_told = true;
     }
     tg_webapi_session_ask_time(session, true);

@@ -255,12 +255,15 @@ describe("the Web API server's time", function()
 
   it("has a zone, with an hour more in summer", function()
     for text, seconds in pairs({ ['{"TimeZone":"120","DaylightState":"0"}'] = 7200, ['{"TimeZone":"120","DaylightState":"1"}'] = 10800,
-      ['{"TimeZone":"-300"}'] = -18000 }) do
+      ['{"TimeZone":"-300"}'] = -18000, ['{"Daylight":"0","TimeZone":"60"}'] = 3600,
+      ['{"Daylight":"1","DaylightState":"0","TimeZone":"60"}'] = 3600, ['{"Daylight":"1","DaylightState":"1","TimeZone":"60"}'] = 7200 }) do
       assert.equal(0, C.tg_webapi_read_zone(rows, row_of(text), offset), text)
       assert.equal(seconds, offset[0], text)
     end
-    local bad = '{"TimeZone":"2000"}'
-    assert.equal(-1, C.tg_webapi_read_zone(rows, row_of(bad), offset))
+    for _, bad in ipairs({ '{"TimeZone":"2000"}', '{"Daylight":"1","TimeZone":"60"}', '{"Daylight":"1","DaylightState":null,"TimeZone":"60"}',
+      '{"Daylight":"0"}' }) do
+      assert.equal(-1, C.tg_webapi_read_zone(rows, row_of(bad), offset), bad)
+    end
   end)
 
   it("is configured as an offset", function()
