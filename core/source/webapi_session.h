@@ -94,6 +94,7 @@ struct tg_webapi_session {
     bool offset_told;
     bool checking;                /* TIMING: it is only looked whether the clock moves */
     bool frozen;                  /* the server answers, and its clock does not move */
+    bool apart;                   /* its clock is not where its offset would have it */
     int64_t checked_ms;           /* when the clock was last asked for */
     int64_t clock_s, clock_ms;    /* what it was when it last told, and when that was */
     struct tg_rest_verdict fault; /* why there is no session, while there is none */

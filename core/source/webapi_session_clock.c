@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define HOUR_MS 3600000
+#define QUARTER_MS 900000
 #define TELLING_MS 2900 /* times are told in whole seconds: less than this tells nothing */
 
 void tg_webapi_session_ask_time(struct tg_webapi_session *session, bool server)
@@ -40,6 +41,19 @@ static void note_clock(struct tg_webapi_session *session)
     session->clock_ms = session->now_ms;
 }
 
+/* Zones lie whole quarters of an hour apart: a server's clock that is further from ours than half
+ * of one, its offset taken off, has another offset than it says or is told to have, or one of the
+ * two clocks is wrong. Its times would be told as much too early or too late. */
+static void note_apart(struct tg_webapi_session *session)
+{
+    int64_t skew_ms = session->zone.skew_ms;
+    bool apart = skew_ms > QUARTER_MS / 2 || skew_ms < -QUARTER_MS / 2;
+    if (apart && !session->apart)
+        tg_warn("source", "clock_apart", tg_i("seconds", skew_ms / 1000),
+                tg_i("utc_offset_s", session->zone.offset_s));
+    session->apart = apart;
+}
+
 /* The offset from the server's zone, or, when it does not say, from its clock and ours, which
  * differ by whole quarters of an hour and a little. */
 static void take_clock(struct tg_webapi_session *session)
@@ -53,7 +67,7 @@ static void take_clock(struct tg_webapi_session *session)
     } else if (session->offset_told) {
         offset_s = session->offset_s;
     } else if (server_told) {
-        offset_s = (apart + (apart < 0 ? -450000 : 450000)) / 900000 * 900;
+        offset_s = (apart + (apart < 0 ? -QUARTER_MS : QUARTER_MS) / 2) / QUARTER_MS * 900;
     } else if (!session->zone.known) {
         tg_webapi_session_fail(session, TG_POLL_FAILED, "NO_SERVER_TIME",
                                "the server tells neither its zone nor its time: set utc_offset");
@@ -63,6 +77,7 @@ static void take_clock(struct tg_webapi_session *session)
         session->zone.count)
         tg_info("source", "utc_offset_changed", tg_i("utc_offset_s", offset_s));
     if (server_told && !session->frozen) session->zone.skew_ms = apart - offset_s * 1000;
+    note_apart(session);
     session->timed_ms = session->now_ms;
     session->hour = session->wall_ms / HOUR_MS;
     tg_webapi_session_become_ready(session);

@@ -73,6 +73,9 @@ void tg_webapi_describe(const struct tg_source *base, struct tg_buf *out)
     tg_json_member_i64(out, "pace_ms", tg_pace_ms(&source->pace));
     tg_json_member_i64(out, "waiting", source->waiting_count);
     tg_json_member_bool(out, "clock_stopped", session->frozen);
-    if (session->zone.known) tg_json_member_i64(out, "utc_offset_s", session->zone.offset_s);
+    if (session->zone.known) {
+        tg_json_member_i64(out, "utc_offset_s", session->zone.offset_s);
+        tg_json_member_i64(out, "clock_apart_s", session->zone.skew_ms / 1000);
+    }
     tg_json_close(out, '}');
 }

@@ -248,3 +248,30 @@ describe("the metrics of a Web API session", function()
     process.stop_all()
   end)
 end)
+
+describe("a source whose clock is not where its offset would have it (Web API)", function()
+  after_each(function() process.stop_all() end)
+
+  it("is told to the operator, once; of one that is, nothing is", function()
+    local server = webapi.start()
+    server:control({ op = "account", login = 5 })
+    for offset, apart in pairs({ ["+05:00"] = -10800, ["+02:00"] = 0, auto = 0 }) do
+      local gateway = gateway_of.start({
+        source = with({
+          driver = "mt5_webapi", url = "http://127.0.0.1:" .. server.port, login = "1000", password = "Password1", utc_offset = offset,
+          metadata_refresh_seconds = 60,
+        }),
+      })
+      local client = assert(gateway:connect("5"))
+      assert(client:wait_type("snapshot", 8000))
+      local session = gateway:health().sources.main.session
+      -- Times are told in whole seconds, and a second may pass between the two clocks.
+      assert.is_true(math.abs(session.clock_apart_s - apart) <= 2, session.clock_apart_s)
+      local lines = select(2, gateway:log_text():gsub('"event":"clock_apart","seconds":%-10[78]%d%d,"utc_offset_s":18000', ""))
+      assert.equal(apart == 0 and 0 or 1, lines)
+      client:close()
+      assert.equal(0, gateway:stop())
+    end
+    assert.equal(0, server:stop())
+  end)
+end)

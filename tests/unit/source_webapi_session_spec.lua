@@ -177,6 +177,17 @@ describe("a Web API session", function()
     assert.equal(10800, session.zone.offset_s)
   end)
 
+  it("notices a clock that is not where its offset would have it", function()
+    for ahead, apart in pairs({ [0] = false, [450] = false, [-450] = false, [451] = true, [-451] = true, [3600] = true, [-10800] = true }) do
+      new()
+      authenticate()
+      answer('TIME_GET|RETCODE=0 Done|\r\n{"TimeZone" : "120","DaylightState" : "0"}')
+      answer("TIME_SERVER|RETCODE=0 Done|TIME=" .. (WALL / 1000 + 7200 + ahead) .. "|\r\n")
+      assert.equal(apart, session.apart, ahead)
+      assert.equal(ahead * 1000, tonumber(session.zone.skew_ms))
+    end
+  end)
+
   it("does not guess a time", function()
     new()
     authenticate()
