@@ -49,6 +49,8 @@ describe("raw Web API packets", function()
     local text = wide("AUTH_START|VERSION=484|AGENT=test|LOGIN=14|TYPE=MANAGER|CRYPT_METHOD=AES256OFB|\r\n")
     assert.equal("MT5WEBAPI00a200010" .. text, command(text))
     assert.equal("000800020" .. wide("TEST"), command(wide("TEST")))
+    packets.serial = 0
+    assert.equal("000800010" .. wide("TEST"), command(wide("TEST")))
   end)
 
   it("count serials up to 3FFF and from 1 again", function()
