@@ -28,6 +28,8 @@ import math
 import os
 import queue
 import signal
+import socket
+import socketserver
 import ssl
 import sys
 import threading
@@ -43,6 +45,10 @@ READS = (
 DAY_S = 86400
 OFFSETS_S = (-12 * 3600, 14 * 3600)  # no zone on earth is beyond
 FRESH_TICK_S = 30  # a tick may be so old, or so early, and still tell the time
+TICKS_S = 120  # so long a symbol's reading of the clock counts beside the others'
+SHIFTS_MAX = 4  # changes of the offset that are remembered: two years of summer time
+LOGIN_REFUSED = -6  # the package's code
+LOGIN_WAIT_S = (60, 900)  # after a refused login; doubling: brokers lock accounts that keep trying
 QUEUE_MAX = 32  # requests that wait for the terminal
 ROWS_MAX = 20000  # deals or orders of one answer
 
@@ -74,15 +80,28 @@ def plain(value):
     return value
 
 
+def octets(text):
+    """UTF-8 of a text that Windows may have cut: a comment holds 31 units of UTF-16, and an emoji two."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
 class Clock:
     """The broker's offset from UTC, which the package does not tell: its times are the broker's wall
-    clock. It is read off a symbol's tick, but only while ticks come in: a tick that has not moved
-    since the last look may be hours old, and would shift every time by as much."""
+    clock. It is read off symbols' ticks, but only while ticks come in: a tick that has not moved
+    since the last look may be hours old, and would shift every time by as much. Quotes that an
+    exchange delays come in late and never early, so of several symbols the one ahead is right.
+
+    Rows keep the wall clock of their day when summer time begins, so earlier offsets are remembered."""
 
     def __init__(self, fixed_s):
         self.offset_s = fixed_s
         self.fixed = fixed_s is not None
         self.seen = {}  # symbol: (time_msc of its newest tick, when it was seen)
+        self.read = {}  # symbol: (offset by its tick, when)
+        self.shifts = []  # {"before": broker's epoch seconds, "utc_offset_seconds": that held until then}
 
     def observe(self, symbol, tick_ms, now_s, mono_s):
         before = self.seen.get(symbol)
@@ -92,9 +111,24 @@ class Clock:
         ahead_s = tick_ms / 1000 - now_s
         offset_s = round(ahead_s / 900) * 900
         near = abs(ahead_s - offset_s) <= FRESH_TICK_S
-        if near and OFFSETS_S[0] <= offset_s <= OFFSETS_S[1] and offset_s != self.offset_s:
-            log.info("the broker's clock is UTC%+g h", offset_s / 3600)
-            self.offset_s = offset_s
+        if not near or not OFFSETS_S[0] <= offset_s <= OFFSETS_S[1]:
+            return
+        self.read[symbol] = (offset_s, mono_s)
+        offset_s = max(offset for offset, when in self.read.values() if mono_s - when <= TICKS_S)
+        if offset_s == self.offset_s:
+            return
+        log.info("the broker's clock is UTC%+g h", offset_s / 3600)
+        if self.offset_s is not None:
+            shift = {"before": int(now_s + min(offset_s, self.offset_s)), "utc_offset_seconds": self.offset_s}
+            self.shifts = self.shifts[1 - SHIFTS_MAX:] + [shift]
+        self.offset_s = offset_s
+
+    def bounds(self):
+        """The least and the most that rows of these days may be ahead of UTC."""
+        if self.offset_s is None:
+            return OFFSETS_S
+        offsets = [self.offset_s] + [shift["utc_offset_seconds"] for shift in self.shifts]
+        return min(offsets), max(offsets)
 
 
 class Terminal:
@@ -106,8 +140,9 @@ class Terminal:
         self.options = options
         self.clock = Clock(options.utc_offset)
         self.ready_at = None  # monotonic: from when its figures are believed
-        self.login = None  # that was there at the last look
+        self.shown = None  # (login, server) of the last look
         self.open = False
+        self.login_at, self.login_wait = 0, LOGIN_WAIT_S[0]  # monotonic, seconds: when a login may be tried
         self.digits = {}  # symbol: decimals of its prices
         self.state = "starting"
 
@@ -124,22 +159,26 @@ class Terminal:
     def connect(self):
         if self.open:
             return
-        options, words = self.options, {}
-        if options.login:
-            words["login"] = options.login
-            if options.password:
-                words["password"] = options.password
+        options, words, wait = self.options, {}, self.login_at - time.monotonic()
+        if wait > 0:
+            raise Failure(503, str(LOGIN_REFUSED), "the login was refused; the next attempt is in %d s" % (wait + 1))
+        if options.password:  # without it the package would log in with what the terminal has saved
+            words.update(login=options.login, password=options.password)
             if options.server:
                 words["server"] = options.server
         if options.portable:
             words["portable"] = True
         words["timeout"] = options.connect_timeout * 1000
         path = (options.terminal,) if options.terminal else ()
+        self.state = "connecting"
         if not self.mt5.initialize(*path, **words):
             failure = self.fail(503, "the terminal cannot be reached")
             self.drop("no terminal")
+            if failure.code == str(LOGIN_REFUSED):
+                self.state, self.login_at = "login refused", time.monotonic() + self.login_wait
+                self.login_wait = min(self.login_wait * 2, LOGIN_WAIT_S[1])
             raise failure
-        self.open, self.ready_at, self.login = True, None, None
+        self.open, self.ready_at, self.login_wait = True, None, LOGIN_WAIT_S[0]
         log.info("connected to the terminal")
 
     def check(self):
@@ -159,9 +198,13 @@ class Terminal:
             raise failure
         if self.options.login and account.login != self.options.login:
             self.ready_at, self.state = None, "wrong account"
+            if self.options.password:
+                self.drop("wrong account")  # the next request logs in
             raise Failure(503, "WRONG_ACCOUNT", "the terminal shows another account than --login")
-        if account.login != self.login:
-            self.login, self.ready_at = account.login, None
+        if (account.login, account.server) != self.shown:
+            if self.shown:  # another broker has other symbols and another clock
+                self.clock, self.digits = Clock(self.options.utc_offset), {}
+            self.shown, self.ready_at = (account.login, account.server), None
         now = time.monotonic()
         if self.ready_at is None:
             self.ready_at = now + self.options.settle
@@ -185,7 +228,7 @@ class Terminal:
 
     def window(self, since_ms):
         """From when to when, in the broker's time. Without its offset the window is wide enough for any."""
-        early, late = (self.clock.offset_s,) * 2 if self.clock.offset_s is not None else OFFSETS_S
+        early, late = self.clock.bounds()
         return int(since_ms // 1000 + early), int(time.time() + late + DAY_S)
 
     def look_up(self, symbols):
@@ -217,12 +260,12 @@ class Terminal:
                    if row.get("symbol")}
         digits = self.look_up(symbols)
         account = self.check()
-        if account.login != before.login:
+        if (account.login, account.server) != (before.login, before.server):
             raise Failure(503, "WRONG_ACCOUNT", "the account changed while it was read")
         return {
             "version": VERSION, "connected": True, "login": account.login, "server": account.server,
             "time_utc_ms": int(time.time() * 1000), "utc_offset_seconds": self.clock.offset_s,
-            "account": plain(account), "positions": positions, "orders": orders,
+            "utc_offset_shifts": self.clock.shifts, "account": plain(account), "positions": positions, "orders": orders,
             "history_orders": history, "deals": deals, "symbols": digits, "errors": errors,
         }
 
@@ -238,6 +281,8 @@ class Worker(threading.Thread):
 
     def state(self):
         since = self.busy_since
+        if self.terminal.state == "connecting":
+            return "connecting"
         if since is not None and time.monotonic() - since > self.timeout_s:
             return "hanging"
         return self.terminal.state
@@ -283,7 +328,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def reply(self, status, document):
-        body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        body = octets(body)
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
@@ -336,9 +382,25 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    allow_reuse_address = os.name != "nt"  # Windows would let two bridges share a port
+
+    def __init__(self, options):
+        self.token = "" if options.no_token else options.token
+        self.max_days = options.max_days
+        if ":" in options.address:
+            self.address_family = socket.AF_INET6
+        super().__init__((options.address, options.port), Handler)
+
+    def server_bind(self):
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # on Windows: nor may another program
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's asks the DNS who we are
+        self.server_name, self.server_port = self.server_address[:2]
 
     def handle_error(self, request, client_address):
-        log.debug("a connection failed", exc_info=True)
+        error = sys.exc_info()[1]
+        usual = isinstance(error, (OSError, ssl.SSLError))  # who asked has gone, or speaks no TLS
+        log.log(logging.DEBUG if usual else logging.ERROR, "a connection failed", exc_info=True)
 
 
 def hours(text):
@@ -355,28 +417,42 @@ def positive(text):
     return value
 
 
+def not_negative(text):
+    return 0.0 if float(text) == 0 else positive(text)
+
+
+def whole(least, most):
+    def read(text):
+        if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
+            raise argparse.ArgumentTypeError("expected a whole number from %d to %d" % (least, most))
+        return int(text)
+    return read
+
+
 def read_options(words):
     parser = argparse.ArgumentParser(description="Serve one MetaTrader 5 terminal, read-only, over HTTP.",
                                      epilog="Secrets come from the environment: MT5_BRIDGE_TOKEN (who may ask) "
                                             "and MT5_PASSWORD (the investor password).")
     add = parser.add_argument
     add("--address", default="127.0.0.1", help="where to listen (127.0.0.1)")
-    add("--port", type=int, default=8228, help="0 takes a free one (8228)")
+    add("--port", type=whole(0, 65535), default=8228, help="0 takes a free one (8228)")
     add("--terminal", metavar="PATH", help="terminal64.exe, when there are several")
     add("--portable", action="store_true", help="start the terminal in portable mode")
-    add("--login", type=int, help="the account that must be in the terminal")
-    add("--server", help="its trade server")
+    add("--login", type=whole(1, 2**64 - 1), help="the account that must be in the terminal")
+    add("--server", help="its trade server, for logging in with MT5_PASSWORD")
     add("--timeout", type=positive, default=5, metavar="S", help="the longest that a request may take (5)")
-    add("--connect-timeout", type=int, default=60, metavar="S", help="for the terminal to start and log in (60)")
-    add("--settle", type=float, default=5, metavar="S", help="distrust the terminal so long after it connects (5)")
+    add("--connect-timeout", type=whole(1, 3600), default=60, metavar="S",
+        help="for the terminal to start and log in (60)")
+    add("--settle", type=not_negative, default=5, metavar="S",
+        help="distrust the terminal so long after it connects (5)")
     add("--utc-offset", type=hours, metavar="HOURS", help="the broker's clock; without it, it is read off the ticks")
     add("--clock-symbol", default="EURUSD", metavar="SYMBOL", help="whose ticks tell the time ('' for none)")
-    add("--max-days", type=int, default=7, metavar="DAYS", help="how far back deals may be asked for (7)")
+    add("--max-days", type=whole(1, 366), default=7, metavar="DAYS", help="how far back deals may be asked for (7)")
     add("--certificate", metavar="FILE", help="serve https, with this certificate")
     add("--key", metavar="FILE", help="and this key")
     add("--no-token", action="store_true", help="let everyone ask; on a loopback address only")
     options = parser.parse_args(words)
-    options.token = os.environ.get("MT5_BRIDGE_TOKEN", "")
+    options.token = os.environ.get("MT5_BRIDGE_TOKEN", "").strip()
     options.password = os.environ.get("MT5_PASSWORD", "")
     if bool(options.certificate) != bool(options.key):
         parser.error("--certificate and --key go together")
@@ -384,8 +460,12 @@ def read_options(words):
         parser.error("--no-token is for a loopback address")
     if not options.no_token and len(options.token) < 16:
         parser.error("MT5_BRIDGE_TOKEN must hold at least 16 characters (or give --no-token)")
+    if not options.no_token and not (options.token.isascii() and options.token.isprintable()):
+        parser.error("MT5_BRIDGE_TOKEN must be of printable ASCII characters: it goes into an HTTP header")
     if options.password and not options.login:
         parser.error("MT5_PASSWORD needs --login")
+    if options.server and not options.password:
+        parser.error("--server is for logging in, which needs MT5_PASSWORD")
     return options
 
 
@@ -396,12 +476,16 @@ def main(words=None):
         import MetaTrader5
     except ImportError as error:
         sys.exit("mt5_bridge: the MetaTrader5 package is missing (pip install MetaTrader5): %s" % error)
-    server = Server((options.address, options.port), Handler)
-    server.token = "" if options.no_token else options.token
-    server.max_days = options.max_days
+    try:
+        server = Server(options)
+    except OSError as error:
+        sys.exit("mt5_bridge: cannot listen on %s:%d: %s" % (options.address, options.port, error))
     if options.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(options.certificate, options.key)
+        try:
+            context.load_cert_chain(options.certificate, options.key)
+        except OSError as error:  # ssl.SSLError is one
+            sys.exit("mt5_bridge: --certificate and --key: %s" % error)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.worker = Worker(Terminal(MetaTrader5, options), options.timeout)
     server.worker.start()

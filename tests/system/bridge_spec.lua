@@ -13,7 +13,7 @@ describe("the terminal bridge", function()
 
   local function write(state)
     local file = assert(io.open(path .. ".new", "w"))
-    file:write(json.encode(state))
+    file:write((json.encode(state):gsub("HALF", "\\ud83d"))) -- of an emoji
     file:close()
     assert(os.rename(path .. ".new", path))
   end
@@ -37,13 +37,22 @@ describe("the terminal bridge", function()
     return state
   end
 
+  local function calls_of(name)
+    local found = {}
+    for line in io.lines(path .. ".calls") do
+      if line:match("^%S+") == name then found[#found + 1] = line end
+    end
+    return found
+  end
+
+  local environment
   local function start(...)
     path = os.tmpname()
     write(state_of())
     bridge = process.start({
       argv = { "/usr/bin/python3", "-B", root .. "/examples/bridge/mt5_bridge.py", "--port", "0", "--settle", "0", ... },
       env = { MT5_STANDIN = path, PYTHONPATH = root .. "/tests/support/metatrader5", MT5_BRIDGE_TOKEN = TOKEN,
-        LD_PRELOAD = false, ASAN_OPTIONS = false },
+        MT5_PASSWORD = environment, LD_PRELOAD = false, ASAN_OPTIONS = false },
     })
     local line = assert(bridge:wait_line("listening on", 10000, "stderr"))
     bridge.port = tonumber(line:match(":(%d+)%s*$"))
@@ -51,7 +60,7 @@ describe("the terminal bridge", function()
 
   after_each(function()
     if bridge then assert.equal(0, bridge:stop(10000)) end
-    bridge = nil
+    bridge, environment = nil, nil
     for _, name in ipairs({ path, path .. ".calls", path .. ".new" }) do
       os.remove(name)
     end
@@ -106,6 +115,61 @@ describe("the terminal bridge", function()
     assert.equal(10800, get("/snapshot").json.utc_offset_seconds)
   end)
 
+  it("believes of several clocks the one that is ahead: exchanges delay quotes, and none can be early", function()
+    start()
+    write(state_of({ symbols = { EURUSD = { digits = 5, offset_s = 7200 }, XAUUSD = { digits = 2, offset_s = 7200 - 900 } } }))
+    for _ = 1, 4 do
+      get("/snapshot?deals_since=" .. (os.time() - 120) * 1000)
+      loop.sleep(20)
+    end
+    assert.equal(7200, get("/snapshot").json.utc_offset_seconds)
+  end)
+
+  it("remembers the offset that rows from before summer time were written by", function()
+    start()
+    write(state_of({ deals = {} }))
+    local function settle_on(offset_s)
+      assert(loop.eventually(function() return get("/snapshot").json.utc_offset_seconds == offset_s end, 5000))
+    end
+    settle_on(7200)
+    assert.truthy(get("/snapshot").body:find('"utc_offset_shifts":[]', 1, true))
+    local function at(offset_s, deals)
+      write(state_of({ symbols = { EURUSD = { digits = 5, offset_s = offset_s } }, deals = deals }))
+      settle_on(offset_s)
+      local shifts = get("/snapshot").json.utc_offset_shifts
+      return shifts[#shifts]
+    end
+    local spring = at(10800, {})
+    assert.equal(7200, spring.utc_offset_seconds)
+    assert.is_true(math.abs(spring.before - (os.time() + 7200)) < 10)
+    -- A deal of a moment before, which the broker listed late, bears the old clock.
+    at(10800, { { ticket = 9, position_id = 1, symbol = "EURUSD", volume = 1, time = os.time() + 7200 - 5 } })
+    assert.equal(1, #get(("/snapshot?deals_since=%d"):format((os.time() - 60) * 1000)).json.deals)
+    assert.equal(10800, at(7200, {}).utc_offset_seconds)
+  end)
+
+  it("forgets the clock and the symbols of a broker that the terminal has left", function()
+    start()
+    assert(loop.eventually(function() return get("/snapshot").json.utc_offset_seconds == 7200 end, 5000))
+    local other = state_of({ symbols = { EURUSD = { digits = 3, time_msc = 5000 } } })
+    other.account.server = "Another-Server"
+    write(other)
+    local found = get("/snapshot")
+    assert.equal(200, found.status, found.body)
+    assert.is_nil(found.json.utc_offset_seconds)
+    assert.equal(3, found.json.symbols.EURUSD.digits)
+  end)
+
+  it("carries whatever stands in a comment, also half an emoji", function()
+    start()
+    local state = state_of()
+    state.positions[1].comment = 'HALF "\\ \1\127 \226\130\172 \240\159\152\128'
+    write(state)
+    local found = get("/snapshot")
+    assert.equal(200, found.status, found.body)
+    assert.equal('\239\191\189 "\\ \1\127 \226\130\172 \240\159\152\128', found.json.positions[1].comment)
+  end)
+
   it("never takes a failure for an empty account", function()
     start()
     write(state_of({ fail = { positions_get = { -10005, "IPC timeout" } } }))
@@ -129,6 +193,38 @@ describe("the terminal bridge", function()
     assert.equal("wrong account", get("/health", {}).json.state)
     write(state_of())
     assert.equal(200, get("/snapshot").status)
+  end)
+
+  it("logs in when it was given the password, and leaves the terminal as it is when it was not", function()
+    start("--login", "5001")
+    get("/snapshot")
+    local other = state_of()
+    other.account.login = 6002
+    write(other)
+    refused(503, "WRONG_ACCOUNT")
+    refused(503, "WRONG_ACCOUNT")
+    assert.same({ "initialize timeout" }, calls_of("initialize"))
+    assert.equal(0, bridge:stop(10000))
+    environment = "the investor password"
+    start("--login", "5001", "--server", "Demo-Server")
+    get("/snapshot")
+    write(other)
+    refused(503, "WRONG_ACCOUNT")
+    write(state_of())
+    assert.equal(200, get("/snapshot").status)
+    assert.same({ "initialize login password server timeout", "initialize login password server timeout" }, calls_of("initialize"))
+  end)
+
+  it("does not try a password again and again that was refused", function()
+    environment = "the investor password"
+    start("--login", "5001")
+    write(state_of({ fail = { initialize = { -6, "Authorization failed" } } }))
+    assert.truthy(refused(503, "-6"):find("Authorization failed", 1, true))
+    for _ = 1, 5 do
+      assert.matches("the next attempt is in %d+ s", refused(503, "-6"))
+    end
+    assert.equal(1, #calls_of("initialize"))
+    assert.equal("login refused", get("/health", {}).json.state)
   end)
 
   it("says when the terminal has lost its server, and distrusts it for a while after", function()
@@ -187,6 +283,10 @@ describe("the terminal bridge", function()
       ["--no-token is for a loopback address"] = { "--no-token", "--address", "0.0.0.0" },
       ["go together"] = { "--no-token", "--key", "x" },
       ["in quarters"] = { "--no-token", "--utc-offset", "99" },
+      ["from 0 to 65535"] = { "--no-token", "--port", "99999" },
+      ["from 1 to 366"] = { "--no-token", "--max-days", "0" },
+      ["expected seconds"] = { "--no-token", "--settle", "nan" },
+      ["needs MT5_PASSWORD"] = { "--no-token", "--login", "5001", "--server", "Demo" },
     }) do
       local wrong = process.start({ argv = { "/usr/bin/python3", "-B", root .. "/examples/bridge/mt5_bridge.py", unpack(words) },
         env = { MT5_BRIDGE_TOKEN = "short", LD_PRELOAD = false, ASAN_OPTIONS = false } })
@@ -196,12 +296,36 @@ describe("the terminal bridge", function()
     end
   end)
 
+  it("says in a sentence what it cannot use: a port, a certificate, a token, a package", function()
+    start()
+    for what, case in pairs({
+      ["cannot listen on 127.0.0.1:" .. bridge.port] = { 1, "--port", tostring(bridge.port) },
+      ["--certificate and --key: "] = { 1, "--port", "0", "--certificate", "/nowhere", "--key", "/nowhere" },
+      ["printable ASCII"] = { 2, token = "sixteen b\195\188tes of it" },
+      ["pip install MetaTrader5"] = { 1, package = "/nowhere" },
+    }) do
+      local wrong = process.start({ argv = { "/usr/bin/python3", "-B", root .. "/examples/bridge/mt5_bridge.py", unpack(case, 2) },
+        env = { MT5_BRIDGE_TOKEN = case.token or TOKEN, PYTHONPATH = case.package or root .. "/tests/support/metatrader5",
+          LD_PRELOAD = false, ASAN_OPTIONS = false } })
+      assert(wrong:wait_exit(10000))
+      local said = table.concat(wrong.stderr, "\n")
+      assert.equal(case[1], wrong.code, said)
+      assert.truthy(said:find(what, 1, true), said)
+      assert.falsy(said:find("Traceback", 1, true), said)
+    end
+  end)
+
+  it("listens on IPv6 as well", function()
+    start("--address", "::1")
+    assert.matches("listening on ::1:%d+", table.concat(bridge.stderr, "\n"))
+  end)
+
   it("calls nothing that trades", function()
     start()
     get("/snapshot?deals_since=1")
     local calls = {}
     for name in io.lines(path .. ".calls") do
-      calls[name] = true
+      calls[name:match("^%S+")] = true
     end
     for name in pairs(calls) do
       assert.truthy(("initialize terminal_info account_info positions_get orders_get history_deals_get history_orders_get "

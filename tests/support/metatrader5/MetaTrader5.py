@@ -3,7 +3,7 @@ a JSON file (MT5_STANDIN) that is read again at every call.
 
 The file: { terminal: {connected: …}, account: {…}, positions: [{…}], orders, deals, history_orders,
 symbols: { EURUSD: {digits, time_msc} }, fail: { function: [code, "message"] }, hang: { function: s },
-raise: [function], calls: "path" }. A key with `live` as its time_msc ticks with the clock.
+raise: [function], calls: "path" }. A call of initialize is noted with the names of what it was given. A key with `live` as its time_msc ticks with the clock.
 """
 
 import collections
@@ -58,14 +58,14 @@ def _row(kind, values):
     return kind(*(value(field) for field in kind._fields))
 
 
-def _state(function):
+def _state(function, words=()):
     """The file's state, after what it says is to happen in this function; None: it fails."""
     global _error
     with open(os.environ["MT5_STANDIN"], encoding="utf-8") as file:
         state = json.load(file)
     if state.get("calls"):
         with open(state["calls"], "a", encoding="utf-8") as file:
-            file.write(function + "\n")
+            file.write(" ".join([function, *sorted(words)]) + "\n")
     time.sleep(state.get("hang", {}).get(function, 0))
     if function in state.get("raise", []):
         raise RuntimeError("the pipe broke")
@@ -84,7 +84,7 @@ def initialize(*path, **words):
     unknown = set(words) - {"path", "login", "password", "server", "timeout", "portable"}
     if unknown or len(path) > 1:
         raise TypeError("initialize() got what it does not take: %s" % unknown)
-    state = _state("initialize")
+    state = _state("initialize", words)
     _open = state is not None
     return _open
 
