@@ -35,8 +35,9 @@ struct walk {
     lua_State *lua;
     struct tg_map_answer *answer;
     enum part part;
-    int row;   /* from 1; 0: not in a list */
-    int names; /* stack index of the part's names */
+    int row;          /* from 1; 0: not in a list */
+    int names;        /* stack index of the part's names */
+    bool offset_told; /* the answer itself tells it, maybe 0 */
     int64_t offset_ms;
 };
 
@@ -285,7 +286,7 @@ static int read_account(struct walk *walk)
     tg_account_blank(account);
     int rc = read_record(walk, account, &given);
     if (rc) return rc;
-    if (walk->offset_ms && !(given.fields & TG_ACCOUNT_BIT(utc_offset_s))) {
+    if ((walk->offset_told || walk->offset_ms) && !(given.fields & TG_ACCOUNT_BIT(utc_offset_s))) {
         account->utc_offset_s = (int32_t)(walk->offset_ms / 1000);
         given.fields |= TG_ACCOUNT_BIT(utc_offset_s);
     }
@@ -426,6 +427,7 @@ static int read_frame(lua_State *lua, struct walk *walk)
         if (!(seconds >= -86400 && seconds <= 86400))
             return fail(answer, "utc_offset_seconds: expected a number from -86400 to 86400");
         walk->offset_ms = (int64_t)(seconds * 1000);
+        walk->offset_told = true;
     }
     lua_getfield(lua, 1, "time");
     if (lua_isnil(lua, -1)) return 0;

@@ -23,12 +23,35 @@ local function without_times(row)
   return row
 end
 
+-- Rows keep the wall clock that they were written by when summer time begins. The gateway reads every time by the
+-- offset of now, so those of before a shift are told as the clock of now would have had them.
+local function by_clock_of_now(shifts, offset)
+  local function steady(time)
+    if not time then return nil end
+    local unit = time >= 1e11 and 1000 or 1
+    local held = offset
+    for i = #shifts, 1, -1 do
+      if time >= shifts[i].before * unit then break end
+      held = shifts[i].utc_offset_seconds
+    end
+    return time + (offset - held) * unit
+  end
+  return function(row)
+    row.time_open, row.time_update, row.time = steady(row.time_open), steady(row.time_update), steady(row.time)
+    row.time_setup, row.time_expiration = steady(row.time_setup), steady(row.time_expiration)
+    row.time_done = steady(row.time_done)
+    return row
+  end
+end
+
 function bridge.map(_, document, context)
   local symbols, offset = document.symbols, document.utc_offset_seconds
   local known = offset ~= nil or context.utc_offset_seconds ~= 0
+  local shifts = offset and document.utc_offset_shifts or {}
+  local timed = not known and without_times or shifts[1] and by_clock_of_now(shifts, offset)
   local function rows(list, convert)
     local sized = with_digits(symbols, convert)
-    return python.rows(list, known and sized or function(row) return without_times(sized(row)) end)
+    return python.rows(list, timed and function(row) return timed(sized(row)) end or sized)
   end
   return {
     connected = document.connected, login = document.login, time = document.time_utc_ms, utc_offset_seconds = offset,

@@ -326,6 +326,27 @@ describe("map", function()
       assert.equal("NOT_CONNECTED", select(2, feed("snapshot", '{"connected":false}')))
     end)
 
+    it("terminal_bridge moves no time when summer time begins or ends", function()
+      shipped("terminal_bridge")
+      local text = load("terminal_bridge.json"):gsub('"deals": %b[]',
+        '"deals": [{"ticket":1,"type":2,"profit":5,"time":1772441010,"time_msc":0,"symbol":""}]')
+      local function after(offset, shifts)
+        local changed = text:gsub('"utc_offset_seconds": 7200', ('"utc_offset_seconds": %d, "utc_offset_shifts": %s'):format(offset, shifts))
+        good("snapshot", changed)
+        assert.equal(1, records.deals_count)
+        assert.equal(offset, records.account._utc_offset_s)
+        return tonumber(records.positions[0]._time_open), tonumber(records.deals[0]._time)
+      end
+      local opened, made = after(7200, "[]")
+      assert.equal(1772441000123 - 7200000, opened)
+      local function same(...) assert.same({ opened, made }, { after(...) }) end
+      same(10800, '[{"before":1790000000,"utc_offset_seconds":7200}]')
+      same(7200, '[{"before":1790000000,"utc_offset_seconds":7200},{"before":1800000000,"utc_offset_seconds":10800}]')
+      same(0, '[{"before":1790000000,"utc_offset_seconds":7200}]')
+      local later = after(10800, '[{"before":1772441000,"utc_offset_seconds":7200}]') -- it was opened after
+      assert.equal(opened - 3600000, later)
+    end)
+
     it("metaapi reads camelCase, constants and UTC", function()
       shipped("metaapi")
       good("positions", "{}")
