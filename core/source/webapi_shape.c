@@ -1,11 +1,12 @@
 /* A server writes the rows of an answer by one recipe: the same members in the same order with the
- * same blanks, and only the texts between the quotes differ. So the first row is read as any JSON
- * is, and what follows is compared with it, piece by piece, in one pass that finds the values and
- * the row's end together. What is equal to strict JSON up to the insides of its strings is strict
- * JSON when those insides are; anything else about a row makes it no match, and it is read the long
- * way, so a match is never more than a faster way to the same tokens.
+ * same blanks, and only the texts between the quotes differ, or bare numbers. So the first row is
+ * read as any JSON is, and what follows is compared with it, piece by piece, in one pass that finds
+ * the values and the row's end together. What is equal to strict JSON up to the insides of its
+ * strings is strict JSON when those insides are, and its numbers numbers; anything else about a row
+ * makes it no match, and it is read the long way, so a match is never more than a faster way to the
+ * same tokens.
  *
- * Numbers, lists and members of members count as part of the shape: a row in which one of them
+ * Literals, lists and members of members count as part of the shape: a row in which one of them
  * differs has another. */
 #include "source/webapi_shape.h"
 
@@ -47,6 +48,34 @@ static const char *string_end(const char *at, const char *end)
     return NULL;
 }
 
+static const char *digits_end(const char *at, const char *end)
+{
+    while (at < end && *at >= '0' && *at <= '9')
+        at++;
+    return at;
+}
+
+/* The end of the longest number that stands at `at` (RFC 8259, 6), or NULL. It may go on behind
+ * `end`: what follows a number in a row is never nothing. */
+static const char *number_end(const char *at, const char *end)
+{
+    const char *digits = at < end && *at == '-' ? at + 1 : at;
+    at = digits_end(digits, end);
+    if (at == digits || (*digits == '0' && at != digits + 1)) return NULL;
+    if (at < end && *at == '.') {
+        digits = at + 1;
+        at = digits_end(digits, end);
+        if (at == digits) return NULL;
+    }
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        digits = at + 1;
+        if (digits < end && (*digits == '+' || *digits == '-')) digits++;
+        at = digits_end(digits, end);
+        if (at == digits) return NULL;
+    }
+    return at;
+}
+
 static bool same(const char **at, const char *end, const char *wanted, uint32_t len)
 {
     if ((size_t)(end - *at) < len || memcmp(*at, wanted, len) != 0) return false;
@@ -61,13 +90,13 @@ size_t tg_webapi_shape_match(struct tg_webapi_shape *shape, const char *text, si
     for (uint32_t i = 0; i < shape->count; i++) {
         const struct tg_webapi_gap *gap = &shape->gaps[i];
         if (!same(&at, end, shape->model.data + gap->at, gap->len)) return 0;
-        const char *quote = string_end(at, end);
-        if (!quote) return 0;
+        const char *stop = gap->number ? number_end(at, end) : string_end(at, end);
+        if (!stop) return 0;
         struct tg_json_token *value = &shape->json.tokens[gap->token];
         value->text = at;
-        value->len = (uint32_t)(quote - at);
+        value->len = (uint32_t)(stop - at);
         value->escaped = false;
-        at = quote;
+        at = stop;
     }
     uint32_t rest = (uint32_t)shape->model.len - shape->tail;
     return same(&at, end, shape->model.data + shape->tail, rest) ? (size_t)(at - text) : 0;
@@ -84,8 +113,10 @@ static int add_gap(struct tg_webapi_shape *shape, uint32_t to, uint32_t token)
         shape->gaps = gaps;
         shape->cap = cap;
     }
-    shape->gaps[shape->count++] = (struct tg_webapi_gap){shape->tail, to - shape->tail, token};
-    shape->tail = to + shape->json.tokens[token].len;
+    const struct tg_json_token *value = &shape->json.tokens[token];
+    shape->gaps[shape->count++] =
+        (struct tg_webapi_gap){shape->tail, to - shape->tail, token, value->type == TG_JSON_NUMBER};
+    shape->tail = to + value->len;
     return 0;
 }
 
@@ -104,7 +135,7 @@ int tg_webapi_shape_learn(struct tg_webapi_shape *shape, const char *text, size_
     if (tokens->type != TG_JSON_OBJECT) return -TG_EINVAL;
     for (uint32_t key = 1, n = 0; n < tokens->count; n++) {
         const struct tg_json_token *value = &tokens[key + 1];
-        if (value->type == TG_JSON_STRING &&
+        if ((value->type == TG_JSON_STRING || value->type == TG_JSON_NUMBER) &&
             add_gap(shape, (uint32_t)(value->text - model), key + 1))
             return -TG_ENOMEM;
         key = value->next;

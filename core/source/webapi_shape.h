@@ -13,6 +13,7 @@
 struct tg_webapi_gap {
     uint32_t at, len; /* in `model` */
     uint32_t token;   /* of the value behind it */
+    bool number;      /* that value is a number, not a string */
 };
 
 /* Zero-initialise. */

@@ -55,7 +55,9 @@ describe("a Web API document", function()
     for len = 0, #like - 1 do
       assert.equal(0, match(like:sub(1, len)), len)
     end
-    for from, to in pairs({ ["Zoë"] = "Zo\xeb", ["4711"] = "47\n11", ["Zo"] = "Z\\n", [": 5"] = ": 6", ["Last"] = "last", ["}$"] = "]" }) do
+    local others = { ["Zoë"] = "Zo\xeb", ["4711"] = "47\n11", ["Zo"] = "Z\\n", [": 5"] = ': "5"',
+      ['"4711"'] = "4711", ["Last"] = "last", ["}$"] = "]", ['"y"'] = '"z"' }
+    for from, to in pairs(others) do
       assert.equal(0, match((like:gsub(from, to))), from)
     end
     for _, bad in ipairs({ "", "[]", '"x"', "{", '{"a":"\n"}', '{"a":01}' }) do
@@ -63,6 +65,43 @@ describe("a Web API document", function()
       assert.equal(0, match(bad))
     end
     C.tg_webapi_shape_fini(shape)
+  end)
+
+  it("takes bare numbers for values as well, and only what is a number", function()
+    local shape = ffi.new("struct tg_webapi_shape")
+    local model = '{"Login":1,"Profit": -0.5e-3 ,"Name":"a","ok":true,"Last":0}'
+    local function match(text) return tonumber(C.tg_webapi_shape_match(shape, text, #text)) end
+    assert.equal(0, C.tg_webapi_shape_learn(shape, model, #model))
+    local function row(profit, last) return ('{"Login":4711,"Profit": %s ,"Name":"b","ok":true,"Last":%s}'):format(profit, last or "5") end
+    for _, number in ipairs({ "0", "-0", "7", "10.25", "-3", "0.10", "1e5", "1E+05", "-12.5e-10", "18446744073709551615" }) do
+      for _, text in ipairs({ row(number), row("1", number) }) do
+        assert.equal(#text, match(text .. ",5"), text)
+        for len = 0, #text - 1 do
+          assert.equal(0, match(text:sub(1, len)), len)
+        end
+      end
+      assert.equal(#row(number), match(row(number)))
+      local token = shape.json.tokens[4]
+      assert.equal(number, ffi.string(token.text, token.len))
+    end
+    local none = { "", "-", "+1", "01", "-01", "1.", ".5", "1e", "1e+", "1.e5", "1 2", "0x1", "NaN", "1a", "--1", "1,", "null", '"1"', "[1]", "{}" }
+    for _, other in ipairs(none) do
+      assert.equal(0, match(row(other)), other)
+      assert.equal(0, match(row("1", other)), other)
+    end
+    assert.equal(0, match((row("1"):gsub("true", "false"))))
+    C.tg_webapi_shape_fini(shape)
+  end)
+
+  it("gives the same rows whether they look alike or not, cut anywhere", function()
+    local alike = {}
+    for i, value in ipairs({ "1", "-2.5", '"3"', "4e1", "5", "null", '"x\\"y"', "7" }) do
+      alike[i] = ('{"Login":%d,\r\n"Value":%s}'):format(i, value)
+    end
+    local text = "[" .. table.concat(alike, ",") .. "]"
+    for step = 1, #text do
+      assert.same(alike, read(text, false, step).rows)
+    end
   end)
 
   it("is an envelope on REST, whose scalars are fields", function()
