@@ -47,6 +47,7 @@ void tg_webapi_batch_fini(struct tg_webapi_batch *batch)
     tg_webapi_rows_fini(&batch->rows);
     free(batch->jobs);
     free(batch->logins);
+    free(batch->asked);
 }
 
 /* ---- begin and end ---- */
@@ -58,7 +59,9 @@ static int reserve(struct tg_webapi_batch *batch, uint32_t count)
     if (jobs) batch->jobs = jobs;
     uint64_t *logins = realloc(batch->logins, count * sizeof *logins);
     if (logins) batch->logins = logins;
-    if (!jobs || !logins) return -TG_ENOMEM;
+    struct tg_webapi_client **asked = realloc(batch->asked, count * sizeof(*asked));
+    if (asked) batch->asked = asked;
+    if (!jobs || !logins || !asked) return -TG_ENOMEM;
     batch->cap = count;
     return 0;
 }
@@ -205,11 +208,13 @@ static void add_period(struct tg_webapi_batch *batch, struct tg_webapi_request *
 static bool gather(struct tg_webapi_batch *batch)
 {
     uint32_t most = asks_singly(batch) ? 1 : (uint32_t)batch->options->logins;
-    batch->logins_count = 0;
+    batch->logins_count = batch->near = 0;
     batch->from = batch->cursor;
     while (batch->cursor < batch->count && batch->logins_count < most) {
         struct tg_webapi_job *job = batch->jobs[batch->cursor++];
-        if (concerns(batch, job)) batch->logins[batch->logins_count++] = job->client->login;
+        if (!concerns(batch, job)) continue;
+        batch->asked[batch->logins_count] = job->client;
+        batch->logins[batch->logins_count++] = job->client->login;
     }
     batch->to = batch->cursor;
     return batch->logins_count > 0;
@@ -221,6 +226,7 @@ static bool ask_logins(struct tg_webapi_batch *batch, struct tg_webapi_request *
         if (batch->cursor) return false;
         batch->from = 0;
         batch->to = batch->cursor = batch->count;
+        batch->logins_count = 0;
         tg_webapi_request_add(request, "group", batch->options->groups);
     } else if (asks_singly(batch)) {
         if (batch->singles == batch->options->single_max || !gather(batch)) return false;

@@ -72,7 +72,9 @@ struct tg_webapi_batch {
     int64_t started_ms, started_wall_ms;
     struct tg_webapi_fact *fact; /* that is being asked for */
     uint64_t *logins;
+    struct tg_webapi_client **asked; /* whose those are */
     uint32_t logins_count;
+    uint32_t near; /* of `logins`: behind the one that rows came of last */
     char from_text[24], to_text[24], login_text[24];
 };
 

@@ -8,13 +8,29 @@
 #include <string.h>
 
 #define USERS_REFUSED_MS 10000
+#define NEAR 16 /* logins looked at before the map is asked */
+
+/* Servers tell accounts in the order in which they were asked for, mostly, and leave out those that
+ * have no rows: the next one is near. NULL when it is not. */
+static struct tg_webapi_client *near(struct tg_webapi_batch *batch, uint64_t login)
+{
+    uint32_t left = batch->logins_count - batch->near;
+    const uint64_t *logins = batch->logins + batch->near;
+    for (uint32_t i = 0; i < NEAR && i < left; i++) {
+        if (logins[i] != login) continue;
+        batch->near += i + 1;
+        return batch->asked[batch->near - 1];
+    }
+    return NULL;
+}
 
 /* The job that a row of this login is for; NULL when nobody asked. Rows of one account stand
  * together, mostly. */
 static struct tg_webapi_job *job_of(struct tg_webapi_batch *batch, uint64_t login)
 {
     struct tg_webapi_client *client = batch->last;
-    if (!client || client->login != login) client = tg_webapi_clients_find(batch->clients, login);
+    if (!client || client->login != login) client = near(batch, login);
+    if (!client) client = tg_webapi_clients_find(batch->clients, login);
     batch->last = client;
     return client && client->job && tg_webapi_job_alive(client->job) ? client->job : NULL;
 }

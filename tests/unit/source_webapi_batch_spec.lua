@@ -113,6 +113,27 @@ describe("a Web API batch", function()
     end
   end
 
+  it("finds whose a row is in whatever order they come, and with accounts left out", function()
+    local logins = {}
+    for i = 1, 90 do logins[i] = i end
+    options.logins = 200
+    local orders = { { 1, 2, 3, 90 }, { 90, 3, 2, 1 }, { 1, 17, 18, 35, 36, 53, 1, 2 }, { 5, 5, 91, 5, 6, 23, 22, 40 }, { 16, 16, 32, 49, 49, 90, 90, 1 } }
+    for _, order in ipairs(orders) do
+      begin(logins)
+      ask()
+      local rows, wanted = {}, {}
+      for i, login in ipairs(order) do
+        rows[i] = position(login, 1000 + i)
+        wanted[login] = (wanted[login] or 0) + 1
+      end
+      C.tg_webapi_batch_cancel(jobs[40])
+      assert.is_false(answer(rows))
+      for i = 1, 90 do
+        assert.equal(i ~= 40 and wanted[i] or 0, polls[i].records.positions_count, i)
+      end
+    end
+  end)
+
   it("asks for positions, deals and accounts in this order, and once for what it does not know", function()
     begin({ 1, 2 })
     assert.equal("POSITION_GET_BATCH 1,2", ask())
