@@ -47,8 +47,8 @@ static int raw_request(struct tg_webapi_wire *wire, const struct tg_webapi_reque
         tg_webapi_escape(line, request->params[i].value);
         tg_buf_putc(line, '|');
     }
-    for (uint32_t i = 0; i < request->logins_count; i++)
-        tg_buf_printf(line, "%s%llu", i ? "," : "LOGIN=", (unsigned long long)request->logins[i]);
+    if (request->logins_count) tg_buf_puts(line, "LOGIN=");
+    tg_webapi_put_logins(line, request->logins, request->logins_count);
     tg_buf_puts(line, request->logins_count ? "|\r\n" : "\r\n");
     int rc = line->failed ? -TG_ENOMEM : tg_webapi_to_utf16(&raw->wide, line->data, line->len);
     if (rc) return rc;

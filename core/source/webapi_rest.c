@@ -63,18 +63,14 @@ static void put_params(struct rest *rest, const struct tg_webapi_request *reques
 static void put_logins(struct rest *rest, const struct tg_webapi_request *request)
 {
     size_t before = rest->target.len;
-    for (uint32_t i = 0; i < request->logins_count; i++)
-        tg_buf_printf(&rest->target, "%s%llu",
-                      i                       ? ","
-                      : request->params_count ? "&login="
-                                              : "?login=",
-                      (unsigned long long)request->logins[i]);
+    if (!request->logins_count) return;
+    tg_buf_puts(&rest->target, request->params_count ? "&login=" : "?login=");
+    tg_webapi_put_logins(&rest->target, request->logins, request->logins_count);
     if (rest->target.len <= TARGET_MAX || rest->target.failed) return;
     rest->target.len = before;
     rest->target.data[before] = '\0';
-    for (uint32_t i = 0; i < request->logins_count; i++)
-        tg_buf_printf(&rest->body, "%s%llu", i ? "," : "{\"login\":[",
-                      (unsigned long long)request->logins[i]);
+    tg_buf_puts(&rest->body, "{\"login\":[");
+    tg_webapi_put_logins(&rest->body, request->logins, request->logins_count);
     tg_buf_puts(&rest->body, "]}");
 }
 

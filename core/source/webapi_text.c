@@ -18,8 +18,8 @@ int tg_webapi_digit(char c)
 
 static void put_unit(struct tg_buf *out, unsigned unit)
 {
-    const char bytes[2] = {(char)(unit & 0xff), (char)(unit >> 8)};
-    tg_buf_add(out, bytes, 2);
+    out->data[out->len++] = (char)(unit & 0xff);
+    out->data[out->len++] = (char)(unit >> 8);
 }
 
 /* The code point at `at` of valid UTF-8, and its length. */
@@ -35,6 +35,7 @@ static unsigned point_at(const unsigned char *at, size_t *len)
 int tg_webapi_to_utf16(struct tg_buf *out, const char *text, size_t len)
 {
     if (!tg_utf8_valid(text, len)) return -TG_EINVAL;
+    if (tg_buf_reserve(out, len * 2)) return -TG_ENOMEM; /* a byte gives at most two */
     for (size_t at = 0, step; at < len; at += step) {
         unsigned point = point_at((const unsigned char *)text + at, &step);
         if (point < 0x10000) {
@@ -44,7 +45,8 @@ int tg_webapi_to_utf16(struct tg_buf *out, const char *text, size_t len)
             put_unit(out, 0xdc00 + ((point - 0x10000) & 0x3ff));
         }
     }
-    return out->failed ? -TG_ENOMEM : 0;
+    out->data[out->len] = '\0';
+    return 0;
 }
 
 /* Writes a code point; `at` has room for 4 bytes. */
@@ -86,18 +88,29 @@ static char *put_wide(struct tg_webapi_utf16 *state, char *at, unsigned unit)
     return put_point(at, low ? REPLACEMENT : unit);
 }
 
-/* Eight units of ASCII at once; how many units were taken. The compiler makes vectors of it. */
+/* Units are compared as the machine reads them. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define ASCII_NOT 0xff80
+#define ASCII_SHIFT 0
+#else
+#define ASCII_NOT 0x80ff
+#define ASCII_SHIFT 8
+#endif
+#define STEP 32
+
+/* As much ASCII as there is, in steps of 32 units; how many units were taken. The compiler makes
+ * vectors of it. */
 static size_t ascii(char *out, const unsigned char *bytes, size_t units)
 {
     size_t done = 0;
-    for (; done + 16 <= units; done += 16) {
-        unsigned bad = 0;
-        const unsigned char *at = bytes + done * 2;
-        for (int i = 0; i < 16; i++)
-            bad |= at[2 * i + 1] | (at[2 * i] & 0x80u);
-        if (bad) break;
-        for (int i = 0; i < 16; i++)
-            out[done + (size_t)i] = (char)at[2 * i];
+    for (; done + STEP <= units; done += STEP) {
+        uint16_t unit[STEP], seen = 0;
+        memcpy(unit, bytes + done * 2, sizeof unit);
+        for (int i = 0; i < STEP; i++)
+            seen |= unit[i];
+        if (seen & ASCII_NOT) break;
+        for (int i = 0; i < STEP; i++)
+            out[done + (size_t)i] = (char)(unit[i] >> ASCII_SHIFT);
     }
     return done;
 }
@@ -129,6 +142,19 @@ int tg_webapi_from_utf16(struct tg_webapi_utf16 *state, struct tg_buf *out, cons
     out->len = (size_t)(to - out->data);
     *to = '\0';
     return 0;
+}
+
+void tg_webapi_put_logins(struct tg_buf *out, const uint64_t *logins, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char text[21], *at = text + sizeof text;
+        uint64_t rest = logins[i];
+        do {
+            *--at = (char)('0' + rest % 10);
+        } while (rest /= 10);
+        if (i) *--at = ',';
+        tg_buf_add(out, at, (size_t)(text + sizeof text - at));
+    }
 }
 
 void tg_webapi_escape(struct tg_buf *out, const char *value)

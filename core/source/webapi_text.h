@@ -24,6 +24,9 @@ struct tg_webapi_utf16 {
 int tg_webapi_from_utf16(struct tg_webapi_utf16 *state, struct tg_buf *out, const char *bytes,
                          size_t len);
 
+/* Appends logins as a list, "1,2". */
+void tg_webapi_put_logins(struct tg_buf *out, const uint64_t *logins, uint32_t count);
+
 /* Appends a value with a backslash before `\`, `=`, `|` and LF. */
 void tg_webapi_escape(struct tg_buf *out, const char *value);
 

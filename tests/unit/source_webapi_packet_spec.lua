@@ -166,6 +166,35 @@ describe("raw Web API text", function()
     end
   end)
 
+  it("is the same wherever something else than ASCII stands in a long run of it", function()
+    for _, other in ipairs({ "é", "日", "𝄞", "\127", "\194\128" }) do
+      for before = 0, 70 do
+        local text = ("a"):rep(before) .. other .. ("b"):rep(70 - before)
+        local sent = encode(text)
+        for _, step in ipairs({ 1, 63, 64, 65, 127, #sent }) do
+          assert.equal(text, decode(sent, step))
+        end
+      end
+    end
+  end)
+
+  it("keeps a half unit and a half pair from piece to piece", function()
+    local text = ("x"):rep(40) .. "𝄞" .. ("y"):rep(40)
+    local sent = encode(text)
+    for first = 0, #sent do
+      for second = first, math.min(first + 5, #sent) do
+        local state, out = ffi.new("struct tg_webapi_utf16"), ffi.new("struct tg_buf")
+        for _, piece in ipairs({ sent:sub(1, first), sent:sub(first + 1, second), "", sent:sub(second + 1) }) do
+          assert.equal(0, C.tg_webapi_from_utf16(state, out, piece, #piece))
+        end
+        assert.equal(text, ffi.string(out.data, out.len))
+        assert.is_false(state.half)
+        assert.equal(0, state.high)
+        C.tg_buf_fini(out)
+      end
+    end
+  end)
+
   it("says where it was broken", function()
     local bad = "\239\191\189"
     assert.equal("a" .. bad .. "b", decode("a\0\0\220b\0", 1)) -- a lone second half
@@ -175,6 +204,15 @@ describe("raw Web API text", function()
 
   it("is not made from what is no UTF-8", function()
     assert.equal(-1, encode("\xff"))
+  end)
+
+  it("lists logins", function()
+    local out = ffi.new("struct tg_buf")
+    C.tg_webapi_put_logins(out, ffi.new("uint64_t[4]", { 0, 5000001, 10, 18446744073709551615ULL }), 4)
+    assert.equal("0,5000001,10,18446744073709551615", ffi.string(out.data, out.len))
+    C.tg_webapi_put_logins(out, nil, 0)
+    assert.equal(33, tonumber(out.len))
+    C.tg_buf_fini(out)
   end)
 
   it("escapes what would end a value", function()
