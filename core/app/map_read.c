@@ -275,13 +275,28 @@ static int read_list(struct walk *walk)
     return rc ? rc : check_part(walk);
 }
 
+/* Whose login the answer must be of; NULL: that is not known, and any will do. A request that names
+ * no account is answered alike for every one, and must not be shown but to the one it is about. */
+static const char *login_due(const struct tg_http_document *document)
+{
+    const struct tg_route *route = document->poll->route;
+    if (route && route->login) return route->login;
+    return document->anonymous ? document->login : NULL;
+}
+
+static int wrong_login(struct tg_map_answer *answer, const char *due)
+{
+    return tg_rest_fail(&answer->verdict, TG_POLL_STALE, "WRONG_ACCOUNT",
+                        "the source answered for another login than %s", due);
+}
+
 static int read_account(struct walk *walk)
 {
     const struct tg_http_document *document = walk->answer->document;
     struct tg_records *records = walk->answer->records;
     struct tg_rest_verdict *verdict = &walk->answer->verdict;
     struct tgl_account *account = &records->account;
-    const struct tg_route *route = document->poll->route;
+    const char *due = login_due(document);
     struct tg_rest_given given;
     tg_account_blank(account);
     int rc = read_record(walk, account, &given);
@@ -294,9 +309,8 @@ static int read_account(struct walk *walk)
         return tg_rest_fail(verdict, TG_POLL_STALE, "WRONG_ACCOUNT",
                             "the source answered for another account than %s",
                             document->poll->account_id);
-    if (route && route->login && *account->login && strcmp(account->login, route->login) != 0)
-        return tg_rest_fail(verdict, TG_POLL_STALE, "WRONG_ACCOUNT",
-                            "the source answered for another login than %s", route->login);
+    if (due && *account->login && strcmp(account->login, due) != 0)
+        return wrong_login(walk->answer, due);
     return tg_rest_check_account(document->map, document->poll->account_id, &given, records,
                                  verdict);
 }
@@ -407,8 +421,7 @@ static int read_error(lua_State *lua, struct tg_map_answer *answer)
 static int read_frame(lua_State *lua, struct walk *walk)
 {
     struct tg_map_answer *answer = walk->answer;
-    const struct tg_http_document *document = answer->document;
-    const struct tg_route *route = document->poll->route;
+    const char *due = login_due(answer->document);
     lua_getfield(lua, 1, "error");
     if (!lua_isnil(lua, -1)) return read_error(lua, answer);
     lua_getfield(lua, 1, "connected");
@@ -418,9 +431,7 @@ static int read_frame(lua_State *lua, struct walk *walk)
         return tg_rest_fail(&answer->verdict, TG_POLL_FAILED, "NOT_CONNECTED",
                             "the terminal has no connection to its trade server");
     const char *login = text_member(lua, 1, "login");
-    if (login && route && route->login && strcmp(login, route->login) != 0)
-        return tg_rest_fail(&answer->verdict, TG_POLL_STALE, "WRONG_ACCOUNT",
-                            "the source answered for another login than %s", route->login);
+    if (login && due && strcmp(login, due) != 0) return wrong_login(answer, due);
     lua_getfield(lua, 1, "utc_offset_seconds");
     if (!lua_isnil(lua, -1)) {
         double seconds = lua_type(lua, -1) == LUA_TNUMBER ? lua_tonumber(lua, -1) : NAN;

@@ -25,11 +25,14 @@ static int map_own(struct tg_http_job *job, const struct tg_rest_answer *answer,
                    struct tg_rest_verdict *verdict)
 {
     const struct tg_http_source *source = job->source;
+    const struct tg_route *route = job->poll->route;
+    bool placed = route && (route->url || route->headers_count);
     const struct tg_http_document document = {
         .part = job->part,
         .json = &job->json,
         .poll = job->poll,
         .login = tg_http_login_of(job->poll),
+        .anonymous = !placed && !source->plan.rows[job->part].named,
         .since_ms = job->poll->deals_since_ms,
         .now_ms = tg_wall_ms(source->clock),
         .utc_offset_ms = source->utc_offset_ms,

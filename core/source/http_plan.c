@@ -29,6 +29,13 @@ static const char *type_of(const struct tg_http_source_header *headers, int coun
     return NULL;
 }
 
+static bool headers_name(const struct tg_http_source_header *headers, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (tg_http_template_names(headers[i].value)) return true;
+    return false;
+}
+
 static int fill(struct tg_http_plan *plan, enum tg_http_part part,
                 const struct tg_http_request *request, const struct tg_http_source_options *options,
                 struct tg_err *err)
@@ -57,6 +64,10 @@ static int fill(struct tg_http_plan *plan, enum tg_http_part part,
                                  &plan->rows[part].headers, err);
     free(typed);
     if (rc) return rc;
+    plan->rows[part].named = tg_http_template_names(request->path) ||
+                             (request->body && tg_http_template_names(request->body)) ||
+                             headers_name(request->headers, request->headers_count) ||
+                             headers_name(options->headers, options->headers_count);
     plan->rows[part].post = request->post;
     plan->rows[part].path = strdup(request->path);
     plan->rows[part].body = request->body ? strdup(request->body) : NULL;

@@ -9,6 +9,7 @@ struct tg_http_plan {
     struct {
         char *path, *body; /* path NULL: not asked for */
         bool post;
+        bool named;                     /* the request says which account it is about */
         enum tg_http_encoding encoding; /* of the body */
         struct tg_request_headers *headers;
     } rows[TG_HTTP_PARTS];

@@ -47,6 +47,11 @@ int tg_http_template_check(const char *text, enum tg_http_encoding encoding, str
     return 0;
 }
 
+bool tg_http_template_names(const char *text)
+{
+    return strstr(text, "{account_id}") || strstr(text, "{login}");
+}
+
 static void put_text(struct tg_buf *out, const char *text, enum tg_http_encoding encoding)
 {
     if (encoding == TG_HTTP_IN_URL) {

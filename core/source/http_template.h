@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* {account_id} {login} {subject}, and of both ends of the time that is of interest {since} {until}
@@ -23,6 +24,9 @@ enum tg_http_encoding {
 /* Whether every `{` begins a place. 0, or -TG_EINVAL with a sentence that names the nearest. In
  * JSON a `{` that is not followed by a letter is a brace. */
 int tg_http_template_check(const char *text, enum tg_http_encoding encoding, struct tg_err *err);
+
+/* Whether it has a place that says which account is asked for: {account_id} or {login}. */
+bool tg_http_template_names(const char *text);
 
 /* Appends the text with its places filled. */
 void tg_http_template_put(struct tg_buf *out, const char *text, const struct tg_http_places *places,

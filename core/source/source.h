@@ -139,7 +139,9 @@ struct tg_http_document {
     enum tg_http_part part;
     const struct tg_json *json; /* strict JSON, of an answer with a status of 2xx */
     const struct tg_poll *poll;
-    const char *login;        /* the account's, as it was asked for */
+    const char *login; /* the account's, as it was asked for */
+    bool anonymous; /* neither the request nor the route says whose: every account is answered alike
+                     */
     int64_t since_ms, now_ms; /* UTC */
     int64_t utc_offset_ms;    /* of times that the service tells on a clock of its own */
     struct tg_rest_map *map;  /* for tg_rest_check_… (source/rest_check.h) */

@@ -54,7 +54,7 @@ describe("a bridge", function()
   it("beside a terminal tells everything in one document", function()
     terminal()
     open({ mapping = "terminal_bridge", headers = { Authorization = "Bearer t-0123456789" } })
-    local client = assert(gateway:connect("a"))
+    local client = assert(gateway:connect("764636"))
     local snapshot = snapshot_of(client)
     assert.equal(764636, tonumber(snapshot.account.login))
     assert.equal(501, snapshot.positions[1].ticket)
@@ -79,10 +79,30 @@ describe("a bridge", function()
     done()
   end)
 
+  it("that stands for one account shows it to nobody else: its requests do not say who is meant", function()
+    terminal()
+    for _, part in ipairs({ "positions", "orders", "account" }) do answer("/" .. part, file("python_" .. part .. ".json")) end
+    local functions = { route = 'function(id) if id == "a" then return { login = "764636" } end end' }
+    for _, mapping in ipairs({ "terminal_bridge", "metatrader5_python" }) do
+      open({ mapping = mapping }, functions)
+      local owner, named, stranger = assert(gateway:connect("764636")), assert(gateway:connect("a")), assert(gateway:connect("7777"))
+      snapshot_of(owner)
+      snapshot_of(named)
+      assert(gateway.process:wait_log({ event = "poll_failed", account = "7777", code = "WRONG_ACCOUNT" }, 5000))
+      assert.truthy(gateway:eventually(function() return gateway:metric('tidegate_polls_total{end="stale"}') >= 2 end))
+      gateway:kill()
+      repeat
+        local object = stranger:next_json(500)
+        assert.is_true(not object or object.type == "connected" or object.type == "status" or object.type == "error", object and object.type)
+      until not object
+    end
+    gateway = nil
+  end)
+
   it("that cannot tell a part is announced as lost, and nothing is taken for empty", function()
     terminal()
     open({ mapping = "terminal_bridge" })
-    local client = assert(gateway:connect("a"))
+    local client = assert(gateway:connect("764636"))
     snapshot_of(client)
     local cases = {
       function(document) document.positions = nil end,
@@ -123,7 +143,7 @@ describe("a bridge", function()
     for _, part in ipairs({ "positions", "orders", "account" }) do answer("/" .. part, file("python_" .. part .. ".json")) end
     answer("/history/deals", file("python_deals.json"))
     open({ mapping = "metatrader5_python", utc_offset_seconds = 10800 })
-    local client = assert(gateway:connect("a"))
+    local client = assert(gateway:connect("764636"))
     local snapshot = snapshot_of(client)
     assert.equal(2, #snapshot.positions)
     assert.equal("2026-03-02T05:43:20.123Z", snapshot.positions[1].open_time)

@@ -65,7 +65,7 @@ describe("an order that was placed and ended between two polls is told", functio
     local gateway = gateway_of.start({
       source = { driver = "http", url = bridge.url, mapping = "metatrader5_python", interval_ms = 200 },
     })
-    local client = assert(gateway:connect("a"))
+    local client = assert(gateway:connect("7"))
     assert(client:wait_type("snapshot", 5000))
     local seconds, us = uv.gettimeofday() -- after the first poll: an order of the second before it would be none of ours
     local setup_ms = seconds * 1000 + math.floor(us / 1000)
