@@ -1,13 +1,12 @@
 /* A server writes the rows of an answer by one recipe: the same members in the same order with the
- * same blanks, and only the texts between the quotes differ, or bare numbers. So the first row is
- * read as any JSON is, and what follows is compared with it, piece by piece, in one pass that finds
- * the values and the row's end together. What is equal to strict JSON up to the insides of its
- * strings is strict JSON when those insides are, and its numbers numbers; anything else about a row
- * makes it no match, and it is read the long way, so a match is never more than a faster way to the
- * same tokens.
+ * same blanks, and only the values differ. So the first row is read as any JSON is, and what
+ * follows is compared with it, piece by piece, in one pass that finds the values and the row's end
+ * together. What is equal to strict JSON up to its scalars is strict JSON when those are scalars;
+ * anything else about a row makes it no match, and it is read the long way, so a match is never
+ * more than a faster way to the same tokens.
  *
- * Literals, lists and members of members count as part of the shape: a row in which one of them
- * differs has another. */
+ * Values are strings, numbers or literals, whichever they were in the row before. Lists and members
+ * of members count as part of the shape: a row in which one of them differs has another. */
 #include "source/webapi_shape.h"
 
 #include "base/err.h"
@@ -83,20 +82,45 @@ static bool same(const char **at, const char *end, const char *wanted, uint32_t 
     return true;
 }
 
+static bool take(struct tg_json_token *value, enum tg_json_type type, const char *text,
+                 const char *end)
+{
+    value->type = (uint8_t)type;
+    value->escaped = false;
+    value->text = text;
+    value->len = (uint32_t)(end - text);
+    return true;
+}
+
+static bool string(struct tg_json_token *value, const char **at, const char *end)
+{
+    const char *text = *at + 1, *stop = string_end(text, end);
+    if (!stop) return false;
+    *at = stop + 1;
+    return take(value, TG_JSON_STRING, text, stop);
+}
+
+static bool number_or_literal(struct tg_json_token *value, const char **at, const char *end)
+{
+    const char *text = *at, *stop = number_end(text, end);
+    if (!stop)
+        return (same(at, end, "null", 4) && take(value, TG_JSON_NULL, text, *at)) ||
+               (same(at, end, "true", 4) && take(value, TG_JSON_TRUE, text, *at)) ||
+               (same(at, end, "false", 5) && take(value, TG_JSON_FALSE, text, *at));
+    *at = stop;
+    return take(value, TG_JSON_NUMBER, text, stop);
+}
+
 size_t tg_webapi_shape_match(struct tg_webapi_shape *shape, const char *text, size_t len)
 {
     const char *at = text, *end = text + len;
     if (!shape->known) return 0;
     for (uint32_t i = 0; i < shape->count; i++) {
         const struct tg_webapi_gap *gap = &shape->gaps[i];
-        if (!same(&at, end, shape->model.data + gap->at, gap->len)) return 0;
-        const char *stop = gap->number ? number_end(at, end) : string_end(at, end);
-        if (!stop) return 0;
+        if (!same(&at, end, shape->model.data + gap->at, gap->len) || at == end) return 0;
         struct tg_json_token *value = &shape->json.tokens[gap->token];
-        value->text = at;
-        value->len = (uint32_t)(stop - at);
-        value->escaped = false;
-        at = stop;
+        /* That a value ends where it seems to is shown by what follows. */
+        if (*at == '"' ? !string(value, &at, end) : !number_or_literal(value, &at, end)) return 0;
     }
     uint32_t rest = (uint32_t)shape->model.len - shape->tail;
     return same(&at, end, shape->model.data + shape->tail, rest) ? (size_t)(at - text) : 0;
@@ -104,7 +128,7 @@ size_t tg_webapi_shape_match(struct tg_webapi_shape *shape, const char *text, si
 
 /* ---- learning ---- */
 
-static int add_gap(struct tg_webapi_shape *shape, uint32_t to, uint32_t token)
+static int add_gap(struct tg_webapi_shape *shape, const char *model, uint32_t token)
 {
     if (shape->count == shape->cap) {
         uint32_t cap = shape->cap ? shape->cap * 2 : 64;
@@ -114,9 +138,9 @@ static int add_gap(struct tg_webapi_shape *shape, uint32_t to, uint32_t token)
         shape->cap = cap;
     }
     const struct tg_json_token *value = &shape->json.tokens[token];
-    shape->gaps[shape->count++] =
-        (struct tg_webapi_gap){shape->tail, to - shape->tail, token, value->type == TG_JSON_NUMBER};
-    shape->tail = to + value->len;
+    uint32_t quote = value->type == TG_JSON_STRING, to = (uint32_t)(value->text - model) - quote;
+    shape->gaps[shape->count++] = (struct tg_webapi_gap){shape->tail, to - shape->tail, token};
+    shape->tail = to + value->len + 2 * quote;
     return 0;
 }
 
@@ -135,9 +159,8 @@ int tg_webapi_shape_learn(struct tg_webapi_shape *shape, const char *text, size_
     if (tokens->type != TG_JSON_OBJECT) return -TG_EINVAL;
     for (uint32_t key = 1, n = 0; n < tokens->count; n++) {
         const struct tg_json_token *value = &tokens[key + 1];
-        if ((value->type == TG_JSON_STRING || value->type == TG_JSON_NUMBER) &&
-            add_gap(shape, (uint32_t)(value->text - model), key + 1))
-            return -TG_ENOMEM;
+        bool holds = value->type == TG_JSON_ARRAY || value->type == TG_JSON_OBJECT;
+        if (!holds && add_gap(shape, model, key + 1)) return -TG_ENOMEM;
         key = value->next;
     }
     shape->known = true;

@@ -9,11 +9,10 @@
 
 #define TG_WEBAPI_SHAPE_MEMBERS 256
 
-/* Text of the row up to a value that may differ: from the value before, quotes included. */
+/* Text of the row up to a value that may differ, from the value before. */
 struct tg_webapi_gap {
     uint32_t at, len; /* in `model` */
     uint32_t token;   /* of the value behind it */
-    bool number;      /* that value is a number, not a string */
 };
 
 /* Zero-initialise. */

@@ -55,8 +55,7 @@ describe("a Web API document", function()
     for len = 0, #like - 1 do
       assert.equal(0, match(like:sub(1, len)), len)
     end
-    local others = { ["Zoë"] = "Zo\xeb", ["4711"] = "47\n11", ["Zo"] = "Z\\n", [": 5"] = ': "5"',
-      ['"4711"'] = "4711", ["Last"] = "last", ["}$"] = "]", ['"y"'] = '"z"' }
+    local others = { ["Zoë"] = "Zo\xeb", ["4711"] = "47\n11", ["Zo"] = "Z\\n", [": 5"] = ": [5]", ["Last"] = "last", ["}$"] = "]", ['"y"'] = '"z"' }
     for from, to in pairs(others) do
       assert.equal(0, match((like:gsub(from, to))), from)
     end
@@ -67,29 +66,74 @@ describe("a Web API document", function()
     C.tg_webapi_shape_fini(shape)
   end)
 
-  it("takes bare numbers for values as well, and only what is a number", function()
+  it("takes any scalar for a value, whatever it was before, and nothing else", function()
     local shape = ffi.new("struct tg_webapi_shape")
-    local model = '{"Login":1,"Profit": -0.5e-3 ,"Name":"a","ok":true,"Last":0}'
+    local model = '{"Login":1,"Profit": "a" ,"Name":"a","ok":null,"Last":true}'
     local function match(text) return tonumber(C.tg_webapi_shape_match(shape, text, #text)) end
     assert.equal(0, C.tg_webapi_shape_learn(shape, model, #model))
-    local function row(profit, last) return ('{"Login":4711,"Profit": %s ,"Name":"b","ok":true,"Last":%s}'):format(profit, last or "5") end
+    assert.equal(#model, match(model))
+    local function row(value, last) return ('{"Login":"4711","Profit": %s ,"Name":7,"ok":"b","Last":%s}'):format(value, last or "5") end
+    local NULL, FALSE, TRUE, NUMBER, STRING = 0, 1, 2, 3, 4
+    local scalars = { null = NULL, ["false"] = FALSE, ["true"] = TRUE, ['""'] = STRING, ['"x y"'] = STRING, ['"null"'] = STRING, ['"1"'] = STRING }
     for _, number in ipairs({ "0", "-0", "7", "10.25", "-3", "0.10", "1e5", "1E+05", "-12.5e-10", "18446744073709551615" }) do
-      for _, text in ipairs({ row(number), row("1", number) }) do
+      scalars[number] = NUMBER
+    end
+    for value, type in pairs(scalars) do
+      for _, text in ipairs({ row(value), row("1", value) }) do
         assert.equal(#text, match(text .. ",5"), text)
         for len = 0, #text - 1 do
           assert.equal(0, match(text:sub(1, len)), len)
         end
       end
-      assert.equal(#row(number), match(row(number)))
+      assert.equal(#row(value), match(row(value)))
       local token = shape.json.tokens[4]
-      assert.equal(number, ffi.string(token.text, token.len))
+      assert.same({ type, (value:gsub('"', "")) }, { token.type, ffi.string(token.text, token.len) })
+      local learnt = row("1", value) -- with this value in it, and behind it, the end
+      assert.equal(0, C.tg_webapi_shape_learn(shape, learnt, #learnt))
+      assert.equal(#model, match(model))
     end
-    local none = { "", "-", "+1", "01", "-01", "1.", ".5", "1e", "1e+", "1.e5", "1 2", "0x1", "NaN", "1a", "--1", "1,", "null", '"1"', "[1]", "{}" }
+    local none = { "", "-", "+1", "01", "-01", "1.", ".5", "1e", "1e+", "1.e5", "1 2", "0x1", "NaN", "1a", "--1", "1,", '"1', '1"', "[1]", "{}" }
+    for _, other in ipairs({ "nul", "nulll", "True", "tru", "truefalse", "falsey", "\0", '"a"b', '"a""b"', "\255" }) do
+      none[#none + 1] = other
+    end
     for _, other in ipairs(none) do
       assert.equal(0, match(row(other)), other)
       assert.equal(0, match(row("1", other)), other)
     end
-    assert.equal(0, match((row("1"):gsub("true", "false"))))
+    C.tg_webapi_shape_fini(shape)
+  end)
+
+  it("finds in a row what the reader of any JSON finds, or nothing: rows with bytes changed, taken away and put in", function()
+    local shape, json = ffi.new("struct tg_webapi_shape"), ffi.new("struct tg_json")
+    local model = '{"Login":"17","Profit": -1.50,"Name":"Zoë","ok":null,"ApiData" : [{"x":1}],"on":true,"Last":"","n":0}'
+    local bytes = { '"', ",", ":", "\\", "0", "1", "-", ".", "e", "n", "t", "{", "}", "[", "]", " ", "\0", "\n", "\xeb", "null", "true", '""', "" }
+    local seed, matched = 1, 0
+    local function below(n)
+      seed = (seed * 16807) % 2147483647
+      return seed % n
+    end
+    assert.equal(0, C.tg_webapi_shape_learn(shape, model, #model))
+    for _ = 1, 20000 do
+      local row = model
+      for _ = 0, below(3) do
+        local at = below(#row)
+        row = row:sub(1, at) .. bytes[below(#bytes) + 1] .. row:sub(at + 1 + below(3))
+      end
+      local len = tonumber(C.tg_webapi_shape_match(shape, row, #row))
+      if len > 0 then
+        matched = matched + 1
+        local text = row:sub(1, len)
+        assert.equal(0, C.tg_json_parse(json, text, len, nil), text)
+        assert.equal(json.count, shape.json.count)
+        for i = 1, json.count - 1 do
+          local a, b = json.tokens[i], shape.json.tokens[i]
+          assert.is_true(a.type == b.type and a.next == b.next and a.escaped == b.escaped, text)
+          assert.equal(ffi.string(a.text, a.len), ffi.string(b.text, b.len), text)
+        end
+      end
+    end
+    assert.is_true(matched > 300 and matched < 15000, matched)
+    C.tg_json_fini(json)
     C.tg_webapi_shape_fini(shape)
   end)
 
