@@ -83,4 +83,36 @@ describe("compiled rules", function()
     end
     rules.leave(engine, folder)
   end)
+
+  -- Whether the loop of a function that stores to `kept` is compiled, by what makes the function.
+  local function compiles(maker)
+    local folder, engine, account = rules.stage({ ["a.lua"] = maker .. [[
+      local detect = make(150)
+      rule "made" { watch = { "balance" }, detect = function(now) return detect(now) end }
+    ]] })
+    engine:run(account:poll({ balance = 1 }))
+    assert.equal(0, engine:rule("made").faults)
+    local n = traces(engine)
+    rules.leave(engine, folder)
+    return n > 0
+  end
+
+  local BODY = "function(now) for i = 1, 1000 do kept = { i } end return kept[1] == limit end"
+
+  it("are so where nothing can call a function before the one that made it has returned", function()
+    assert.is_true(compiles("local kept local function make(limit) return " .. BODY .. " end"))
+    assert.is_true(compiles("local function make(limit) local kept = tostring(limit) return " .. BODY .. " end"))
+  end)
+
+  it("are not where it may be called before", function()
+    for _, maker in ipairs({
+      "local function make(limit) local kept local f = " .. BODY .. " tostring(limit) return f end",
+      "local function make(limit) local kept, f for i = 1, 2 do f = " .. BODY .. " end return f end",
+      "local function make(limit) local kept, f while not f do f = " .. BODY .. " end return f end",
+      "local function make(limit) local kept local function inner() return " .. BODY .. " end return inner() end",
+      "local function make(limit) local kept local t = { f = " .. BODY .. " } t.g = tostring(limit) return t.f end",
+    }) do
+      assert.is_false(compiles(maker), maker)
+    end
+  end)
 end)
