@@ -83,8 +83,9 @@ end
 local function seen_first(steps, from, m)
   local out = {}
   if m.synthetic then -- it was not seen at all, and its deals tell it from a moment on when it was flat
-    for to = 0, from do
+    for to = 0, #steps do
       if steps[to].lots == 0 then out[to * 2] = true end
+      if steps[to].lots == 0 and to >= from then break end -- what was lacking may have gone untold
     end
     return out
   end

@@ -69,7 +69,7 @@ function world.run(script, seed, options)
     local before = of.steps
     of.steps, of.hidden = {}, {}
     for id, steps in pairs(broker.steps) do
-      of.steps[id] = (not before or before[id] or broker.positions[id]) and #steps or nil
+      of.steps[id] = (not before or broker.positions[id]) and #steps or before[id]
     end
     for id in pairs(broker.positions) do of.hidden[id] = true end
   end
