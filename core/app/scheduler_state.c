@@ -202,12 +202,15 @@ void tg_watch_good(struct tg_watch *watch)
                         "the source has another login there now", 0);
         return;
     }
+    static const char malformed[] = "the answer is older than the one before, or has a position or "
+                                    "an order twice or without an id";
     int rc = tg_account_apply(watch->account, &watch->poll.records, &watch->upstream->account, now,
                               tg_wall_ms(options->clock));
     if (rc) {
         watch->upstream->counters.rejected++;
         tg_watch_failed(watch, rc == -TG_EINVAL ? TG_POLL_STALE : TG_POLL_FAILED,
-                        rc == -TG_EINVAL ? "BAD_DOCUMENT" : "NO_MEMORY", tg_strerror(rc), 0);
+                        rc == -TG_EINVAL ? "BAD_DOCUMENT" : "NO_MEMORY",
+                        rc == -TG_EINVAL ? malformed : tg_strerror(rc), 0);
         return;
     }
     if (options->host->applied) options->host->applied(options->ctx, watch);
