@@ -18,5 +18,11 @@ static inline void tg_webapi_job_fail(struct tg_webapi_job *job, enum tg_poll_en
     job->failed = true;
 }
 
+/* The next request of the step; false when there is nothing left to ask in it. */
+bool tg_webapi_batch_ask(struct tg_webapi_batch *batch, struct tg_webapi_request *request);
+
+/* Whether the order history is asked for of this job; the job then knows from when on. */
+bool tg_webapi_job_plan_history(const struct tg_webapi_batch *batch, struct tg_webapi_job *job);
+
 /* Everything has been asked: the job's records are made whole, or it has failed. */
 void tg_webapi_batch_settle(struct tg_webapi_batch *batch, struct tg_webapi_job *job);

@@ -1,19 +1,11 @@
 /* The session is the connection: whatever breaks it, everything begins again with the proof. Who is
  * refused does not try again soon, because brokers lock accounts and ban addresses for that; who is
- * merely cut off does, a little later each time and never at the same moment as the others.
- *
- * The server must prove itself as we do: one that cannot answer our challenge does not know the
- * password, and nothing it says is believed. */
+ * merely cut off does, a little later each time and never at the same moment as the others. */
 #include "source/webapi_session_inner.h"
 
 #include "base/log.h"
-#include "base/text.h"
-#include "source/webapi_batch.h"
 #include "source/webapi_read.h"
 #include "source/webapi_retcode.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 #define NEVER INT64_MAX
 
@@ -159,35 +151,6 @@ void tg_webapi_session_send(struct tg_webapi_session *session,
     session->due_ms = due_ms;
 }
 
-static void begin_auth(struct tg_webapi_session *session)
-{
-    const struct tg_webapi_session_options *options = session->options;
-    bool raw = options->endpoints[session->endpoint].raw;
-    struct tg_webapi_request request = {.command = TG_WEBAPI_AUTH_START};
-    tg_webapi_request_add(&request, "version", options->version);
-    tg_webapi_request_add(&request, "agent", options->agent);
-    tg_webapi_request_add(&request, "login", options->login);
-    tg_webapi_request_add(&request, "type", raw ? "MANAGER" : "manager");
-    if (raw) tg_webapi_request_add(&request, "crypt_method", options->crypt ? "AES256OFB" : "NONE");
-    tg_webapi_session_send(session, &request, TG_WEBAPI_STARTING, session->due_ms);
-}
-
-static void answer_auth(struct tg_webapi_session *session, const struct tg_webapi_fields *fields)
-{
-    struct tg_webapi_request request = {.command = TG_WEBAPI_AUTH_ANSWER};
-    const char *challenge = tg_webapi_fields_get(fields, "SRV_RAND");
-    char proof[TG_WEBAPI_HEX];
-    if (!challenge || tg_webapi_proof(proof, &session->options->hash, challenge)) {
-        tg_webapi_session_fail(session, TG_POLL_FAILED, "BAD_DOCUMENT",
-                               "the server's challenge cannot be read");
-        return;
-    }
-    tg_webapi_challenge(session->challenge);
-    tg_webapi_request_add(&request, "srv_rand_answer", proof);
-    tg_webapi_request_add(&request, "cli_rand", session->challenge);
-    tg_webapi_session_send(session, &request, TG_WEBAPI_ANSWERING, session->due_ms);
-}
-
 void tg_webapi_session_become_ready(struct tg_webapi_session *session)
 {
     session->state = TG_WEBAPI_READY;
@@ -206,49 +169,6 @@ void tg_webapi_session_become_ready(struct tg_webapi_session *session)
 
 /* ---- answers ---- */
 
-static void judge_auth(struct tg_webapi_session *session, const struct tg_webapi_answer *answer,
-                       struct tg_rest_verdict *why)
-{
-    if (tg_webapi_classify(answer->retcode) == TG_WEBAPI_MOVE)
-        tg_webapi_session_move(session, why, session->now_ms);
-    else
-        tg_webapi_session_drop(session, why, session->now_ms);
-}
-
-static void take_auth(struct tg_webapi_session *session, const struct tg_webapi_answer *answer)
-{
-    const struct tg_webapi_session_options *options = session->options;
-    struct tg_rest_verdict why = {0};
-    if (tg_webapi_judge(answer, "authentication", &why)) {
-        judge_auth(session, answer, &why);
-        return;
-    }
-    if (answer->retcode != 0) {
-        tg_webapi_session_fail(session, TG_POLL_REFUSED, "NOT_FOUND",
-                               "authentication: the server does not know us");
-        return;
-    }
-    if (session->state == TG_WEBAPI_STARTING) {
-        answer_auth(session, answer->fields);
-        return;
-    }
-    const char *proof = tg_webapi_fields_get(answer->fields, "CLI_RAND_ANSWER");
-    const char *rand = tg_webapi_fields_get(answer->fields, "CRYPT_RAND");
-    if (!proof || !tg_webapi_proves(&options->hash, session->challenge, proof)) {
-        tg_webapi_session_fail(session, TG_POLL_REFUSED, tg_webapi_retcode_name(1008),
-                               tg_webapi_retcode_hint(1008));
-        return;
-    }
-    if (options->endpoints[session->endpoint].raw && options->crypt &&
-        (!rand || tg_webapi_wire_crypt(session->wire, &options->hash, rand))) {
-        tg_webapi_session_fail(session, TG_POLL_FAILED, "BAD_DOCUMENT",
-                               "the server gave no key for the encryption");
-        return;
-    }
-    session->checking = false;
-    tg_webapi_session_ask_time(session, options->offset_fixed);
-}
-
 static void on_answer(void *ctx, const struct tg_webapi_answer *answer)
 {
     struct tg_webapi_session *session = ctx;
@@ -256,7 +176,7 @@ static void on_answer(void *ctx, const struct tg_webapi_answer *answer)
         .answers[answer->retcode < 0 ? TG_WEBAPI_CLASSES : tg_webapi_classify(answer->retcode)]++;
     switch (session->state) {
     case TG_WEBAPI_STARTING:
-    case TG_WEBAPI_ANSWERING: take_auth(session, answer); break;
+    case TG_WEBAPI_ANSWERING: tg_webapi_session_take_proof(session, answer); break;
     case TG_WEBAPI_TIMING: tg_webapi_session_take_time(session, answer); break;
     case TG_WEBAPI_PINGING: tg_webapi_session_become_ready(session); break;
     case TG_WEBAPI_ASKING:
@@ -299,7 +219,7 @@ void tg_webapi_session_opened(struct tg_webapi_session *session, int64_t now_ms)
     if (!session->wire)
         tg_webapi_session_fail(session, TG_POLL_FAILED, "NO_MEMORY", "out of memory");
     else
-        begin_auth(session);
+        tg_webapi_session_prove(session);
 }
 
 /* A long answer may take its time as long as it moves, but not for ever. */

@@ -15,6 +15,11 @@ void tg_webapi_session_send(struct tg_webapi_session *session,
 /* The session's own questions are answered: the owner may ask. */
 void tg_webapi_session_become_ready(struct tg_webapi_session *session);
 
+/* Begins the proof on a new connection; and takes the answers of both of its steps. */
+void tg_webapi_session_prove(struct tg_webapi_session *session);
+void tg_webapi_session_take_proof(struct tg_webapi_session *session,
+                                  const struct tg_webapi_answer *answer);
+
 /* Asks for the zone and then the time, or for the time alone; and takes the answer. */
 void tg_webapi_session_ask_time(struct tg_webapi_session *session, bool server);
 void tg_webapi_session_take_time(struct tg_webapi_session *session,
