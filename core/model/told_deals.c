@@ -4,6 +4,8 @@
  * answer. */
 #include "model/lifecycle_inner.h"
 
+#include <math.h>
+
 static void mark_plan(struct tg_walk *walk, const struct tg_plan *plan)
 {
     uint32_t at = 0, n = 0;
@@ -46,8 +48,22 @@ static bool is_stray(const struct tg_walk *walk, const struct tgl_deal *deal)
            deal->time_open; /* a row of a closed trade that is none of ours */
 }
 
+static bool is_money(double amount)
+{
+    return !isnan(amount) && amount != 0;
+}
+
+/* A trade that the broker has cancelled: MetaTrader gives its deal another type and takes its
+ * profit out, and another deal settles the balance. It moves nothing itself. */
+static bool is_cancelled(const struct tgl_deal *deal)
+{
+    return deal->action == TG_ACTION_OTHER && deal->position_id && !is_money(deal->profit) &&
+           !is_money(deal->swap) && !is_money(deal->commission) && !is_money(deal->fee);
+}
+
 static void tell(struct tg_walk *walk, const struct tgl_deal *deal)
 {
+    if (is_cancelled(deal)) return;
     int kind = tg_deal_is_trade(deal) ? TG_MOMENT_DEAL : TG_MOMENT_BALANCE_OPERATION;
     struct tg_moment *moment = tg_walk_add(walk, kind, NULL);
     if (!moment) return;

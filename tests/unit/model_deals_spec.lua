@@ -78,6 +78,18 @@ describe("deals", function()
       assert.equal("deal 501", poll({ positions = {}, deals = { IN, OUT, again } }))
     end)
 
+    -- MetaTrader changes the type of a deal that the broker cancels, takes its profit out, and settles it by another deal.
+    it("that is cancelled after it was told is not told again; what settles it is", function()
+      begin({})
+      poll({ positions = {}, deals = { IN, OUT } })
+      local function cancelled(deal)
+        return { ticket = deal.ticket, position_id = 5, entry = deal.entry, action = "other", at = deal.at, volume = 1, profit = 0 }
+      end
+      local settled = { ticket = 700, action = "correction", entry = "unknown", position_id = 0, volume = 0, profit = -9, at = 0.9 }
+      assert.equal("balance 700", poll({ account = { balance = 1000 }, positions = {}, deals = { cancelled(IN), cancelled(OUT), settled } }))
+      assert.equal("", poll({ positions = {}, deals = { cancelled(IN), cancelled(OUT), settled } }))
+    end)
+
     it("is not made of trades from before the first poll", function()
       begin({})
       local old = { ticket = 5, position_id = 5, at = -60, opened_at = -70 }
@@ -137,6 +149,37 @@ describe("deals", function()
       assert.equal("balance 600", poll({ account = { balance = 1500 }, positions = { {} }, deals = { deposit } }))
       assert.equal(500, a:moment(1).deal("profit"))
       assert.equal("", poll({ positions = { {} }, deals = { deposit } }))
+    end)
+
+    it("of the account is told by what it is: every kind that is no trade, with its money", function()
+      begin()
+      local kinds = { "balance", "credit", "charge", "correction", "bonus", "commission", "interest", "dividend", "tax", "other" }
+      local deals, expected, money = {}, {}, 0
+      for i, kind in ipairs(kinds) do
+        deals[i] = { ticket = 600 + i, action = kind, entry = "unknown", position_id = 0, volume = 0, profit = i - 5, at = 0.1 }
+        expected[i] = "balance " .. 600 + i
+        if kind ~= "credit" then money = money + i - 5 end
+      end
+      assert.equal(table.concat(expected, ", "), poll({ account = { balance = 1000 + money, credit = -3 }, positions = { {} }, deals = deals }))
+      for i, kind in ipairs(kinds) do
+        assert.equal(kind, a:moment(i).deal("action"))
+        assert.equal(i - 5, a:moment(i).deal("profit"))
+      end
+      assert.equal("", poll({ positions = { {} }, deals = deals }))
+    end)
+
+    it("that is cancelled proves no close of the position it was of", function()
+      begin()
+      local deal = { ticket = 501, position_id = 1, entry = "out", action = "other", volume = 1, profit = 0, at = 0.5 }
+      poll({ positions = {}, deals = { deal } })
+      assert.is_nil(a:told():find("closed 1", 1, true))
+      local told, polls = "", 0
+      repeat
+        told, polls = poll({ positions = {} }), polls + 1
+      until told ~= "" or polls == 40
+      assert.equal("closed 1", told)
+      assert.is_true(polls >= 2)
+      assert.equal(1, a:moment(1).about("estimated"))
     end)
 
     it("of the account that is listed late is told all the same", function()
