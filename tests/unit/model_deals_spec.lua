@@ -173,7 +173,8 @@ describe("deals", function()
       local deal = { ticket = 501, position_id = 1, entry = "out", action = "other", volume = 1, profit = 0, at = 0.5 }
       poll({ positions = {}, deals = { deal } })
       assert.is_nil(a:told():find("closed 1", 1, true))
-      local told, polls = "", 0
+      local told
+      local polls = 0
       repeat
         told, polls = poll({ positions = {} }), polls + 1
       until told ~= "" or polls == 40
