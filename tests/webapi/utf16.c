@@ -1,6 +1,8 @@
 #include "utf16.h"
 
+#include <endian.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The code point at `*at`, which is moved past it. */
 static uint32_t next_point(const unsigned char *text, size_t len, size_t *at)
@@ -29,10 +31,10 @@ static size_t put_ascii(char *out, const unsigned char *text, size_t len)
         for (size_t i = 0; i < 16; i++)
             seen |= text[done + i];
         if (seen & 0x80) break;
-        for (size_t i = 0; i < 16; i++) {
-            out[2 * (done + i)] = (char)text[done + i];
-            out[2 * (done + i) + 1] = 0;
-        }
+        uint16_t unit[16];
+        for (size_t i = 0; i < 16; i++)
+            unit[i] = htole16(text[done + i]);
+        memcpy(out + 2 * done, unit, sizeof unit);
     }
     return done;
 }
