@@ -66,6 +66,7 @@ int tg_webapi_batch_begin(struct tg_webapi_batch *batch, struct tg_webapi_job **
     batch->step = TG_WEBAPI_POSITIONS;
     batch->cursor = 0;
     batch->singles = 0;
+    batch->failed = false;
     batch->started_ms = now_ms;
     batch->started_wall_ms = wall_ms;
     for (uint32_t i = 0; i < count; i++) {
@@ -103,6 +104,7 @@ void tg_webapi_batch_fail(struct tg_webapi_batch *batch, const struct tg_rest_ve
         job->verdict = *verdict;
         job->failed = true;
     }
+    batch->failed = true;
     batch->step = TG_WEBAPI_STEPS;
 }
 

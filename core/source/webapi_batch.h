@@ -67,6 +67,7 @@ struct tg_webapi_batch {
     uint32_t from, to; /* jobs of the request under way */
     int singles;
     bool broken;                   /* a row of nobody's: this answer is not believed */
+    bool failed;                   /* as a whole */
     struct tg_webapi_client *last; /* whose row came last */
     int64_t users_after_ms; /* clients' records are refused to us; asked for again from here on */
     int64_t started_ms, started_wall_ms;

@@ -226,10 +226,11 @@ static void slow_down(struct tg_webapi_source *source)
     tg_warn("source", "slowed_down", tg_i("pace_ms", tg_pace_ms(&source->pace)));
 }
 
-/* A batch went well. */
+/* A batch has come to its end. One that failed, for whatever reason, does not show that the server
+ * bears more. */
 static void speed_up(struct tg_webapi_source *source)
 {
-    if (!tg_pace_ok(&source->pace, now_of(source))) return;
+    if (source->batch.failed || !tg_pace_ok(&source->pace, now_of(source))) return;
     if (!source->in_round) source->pace_due_ms = source->round_ms + tg_pace_ms(&source->pace);
     tg_info("source", "sped_up", tg_i("pace_ms", tg_pace_ms(&source->pace)));
 }

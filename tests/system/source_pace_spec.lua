@@ -94,6 +94,31 @@ describe("a Web API server", function()
     end)
   end
 
+  it("that wanted fewer requests and then fails in another way is asked no faster for that", function()
+    server = webapi.start()
+    server:control({ op = "account", login = 5 })
+    gateway = gateway_of.start({
+      source = with({
+        driver = "mt5_webapi", url = "http://127.0.0.1:" .. server.port, login = "1000", password = "Password1", gather_ms = 5, probe_ms = 300,
+      }),
+    })
+    client = assert(gateway:connect("5"))
+    assert(client:wait_type("snapshot", 8000))
+    server:fault({ kind = "retcode", code = 7 }, { command = "USER_ACCOUNT_GET_BATCH" })
+    server:fault({ kind = "retcode", code = 12 }, { command = "POSITION_GET_BATCH", count = 1 })
+    assert(gateway.process:wait_log({ event = "slowed_down" }, 8000))
+    local slow = gateway:health().sources.main.session
+    assert.equal(400, slow.pace_ms)
+    -- Five intervals are a second; this many rounds at this pace are more than two.
+    server:control({ op = "reset_stats" })
+    assert.is_truthy(loop.eventually(function() return (server:stats().by_command.USER_ACCOUNT_GET_BATCH or 0) >= 6 end, 20000))
+    assert.equal(400, gateway:health().sources.main.session.pace_ms)
+    assert.is_nil(gateway:log_text():find("sped_up", 1, true))
+    server:control({ op = "clear" })
+    told_until(client, "live", 20000)
+    assert.is_truthy(gateway:log_text():find("sped_up", 1, true))
+  end)
+
   it("that never allows full speed is not called live, and not told as away", function()
     start("rest")
     server:fault({ kind = "often", code = 12, ms = 700 }, { command = "POSITION_GET_BATCH" })
