@@ -75,13 +75,25 @@ static void start(struct tg_watch *watch)
     upstream->counters.in_flight++;
 }
 
+/* A late beat shows that we stood still (the process was stopped, its machine paused), and answers
+ * may lie unread in the sockets: no poll is overdue for as long as one may take. Then, however late
+ * beats are, for as long no new patience: what stays away is told. */
+static void be_patient(struct tg_scheduler *scheduler, const struct tg_upstream *upstream,
+                       int64_t now_ms)
+{
+    if (now_ms >= scheduler->patient_ms + upstream->stale_ms)
+        scheduler->patient_ms = now_ms + upstream->stale_ms;
+}
+
 /* A beat: polls, or notes that the poll before still runs. */
 static void on_due(struct tg_timer *timer, int64_t now_ms)
 {
     struct tg_watch *watch = tg_of(timer, struct tg_watch, due);
     int64_t late = now_ms - watch->beat_ms;
     if (tg_watch_route(watch) == TG_WAY_NONE) return;
+    struct tg_scheduler *scheduler = watch->scheduler;
     struct tg_upstream *upstream = watch->upstream;
+    if (late > upstream->interval_ms) be_patient(scheduler, upstream, now_ms);
     if (watch->polling) {
         upstream->counters.skipped++;
         tg_watch_overdue(watch);

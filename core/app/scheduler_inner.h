@@ -9,6 +9,7 @@ struct tg_scheduler {
     uint32_t watches_count, generation;
     struct tg_map watches;
     struct tg_rng rng;
+    int64_t patient_ms; /* no poll is called overdue before this: we stood still */
 };
 
 static inline int64_t tg_scheduler_now(const struct tg_scheduler *scheduler)

@@ -99,6 +99,7 @@ void tg_watch_overdue(struct tg_watch *watch)
     const struct tg_scheduler_options *options = &watch->scheduler->options;
     const struct tg_upstream *upstream = watch->upstream;
     int64_t age_ms = tg_scheduler_now(watch->scheduler) - watch->account->good_mono_ms;
+    if (tg_scheduler_now(watch->scheduler) < watch->scheduler->patient_ms) return;
     if (!upstream->stale_ms || watch->state != TG_SOURCE_CONNECTED || age_ms <= upstream->stale_ms)
         return;
     if (tg_watch_pace(watch)->level) {

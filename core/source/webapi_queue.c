@@ -125,6 +125,7 @@ static void fail_overdue(struct tg_webapi_source *source)
 {
     struct tg_rest_verdict verdict = {0};
     int64_t limit = now_of(source) - source->poll_timeout_ms - tg_pace_ms(&source->pace);
+    if (now_of(source) < source->patient_ms) return;
     (void)tg_rest_fail(&verdict, TG_POLL_FAILED, "POLL_TIMEOUT",
                        "the poll's turn did not come in time; the session is %s",
                        tg_webapi_state_name(source->session.state));
@@ -267,6 +268,7 @@ int64_t tg_webapi_queue_due(struct tg_webapi_source *source)
     if (!first) return due;
     due = tg_of(first, struct tg_webapi_job, node)->arrived_ms + source->poll_timeout_ms +
           tg_pace_ms(&source->pace);
+    if (due < source->patient_ms) due = source->patient_ms;
     if (source->session.state != TG_WEBAPI_READY || source->running) return due;
     int64_t begin = source->gather_due_ms;
     if (begin < source->pace_due_ms) begin = source->pace_due_ms;

@@ -314,6 +314,20 @@ void tg_webapi_session_tick(struct tg_webapi_session *session, int64_t now_ms, i
     }
 }
 
+void tg_webapi_session_stalled(struct tg_webapi_session *session, int64_t lost_ms, int64_t grace_ms,
+                               int64_t now_ms)
+{
+    switch (session->state) {
+    case TG_WEBAPI_WAITING:
+    case TG_WEBAPI_READY:
+    case TG_WEBAPI_OVER: return; /* nothing is waited for */
+    default: break;
+    }
+    session->asked_ms += lost_ms;
+    session->due_ms += lost_ms;
+    if (session->due_ms < now_ms + grace_ms) session->due_ms = now_ms + grace_ms;
+}
+
 int tg_webapi_session_ask(struct tg_webapi_session *session,
                           const struct tg_webapi_request *request, int64_t now_ms)
 {

@@ -123,6 +123,12 @@ void tg_webapi_session_closed(struct tg_webapi_session *session, const char *cod
 /* Time has passed; call it at `due_ms`, or more often. */
 void tg_webapi_session_tick(struct tg_webapi_session *session, int64_t now_ms, int64_t wall_ms);
 
+/* We did not run for `lost_ms`, a process that was stopped, a machine that was paused. That is no
+ * time that the server took: what is waited for has all of it back, and `grace_ms` from now on at
+ * the least, in which what arrived meanwhile is read. */
+void tg_webapi_session_stalled(struct tg_webapi_session *session, int64_t lost_ms, int64_t grace_ms,
+                               int64_t now_ms);
+
 /* Sends a request; `answer` or `down` follows. Only while READY. 0, or -TG_E… and the session is as
  * before. */
 int tg_webapi_session_ask(struct tg_webapi_session *session,

@@ -15,6 +15,8 @@
 #define RETRY_MAX_MS 30000
 #define PACE_SLOWEST 8 /* intervals */
 #define LONGEST_SLEEP_MS 3600000
+#define STALL_MS 250  /* a timer that is later than this shows that we stood still */
+#define GRACE_MS 1000 /* and then so long is left to read what arrived */
 
 static int64_t now_of(const struct tg_webapi_source *source)
 {
@@ -31,7 +33,22 @@ static void arm(struct tg_webapi_source *source)
     int64_t wait = due - now;
     if (wait < 0) wait = 0;
     if (wait > LONGEST_SLEEP_MS) wait = LONGEST_SLEEP_MS;
+    source->armed_ms = now + wait;
     (void)uv_timer_start(&source->timer, on_timer, (uint64_t)wait, 0);
+}
+
+/* The loop runs timers before it reads sockets. After a while in which the process did not run
+ * (stopped, swapped out, its machine paused) every deadline has passed, and the answers lie in the
+ * socket: they are to be read first. Whether it was so; then nothing else is done in this turn. */
+static bool stood_still(struct tg_webapi_source *source)
+{
+    int64_t now = now_of(source), late = now - source->armed_ms;
+    if (!source->armed_ms || late <= STALL_MS) return false;
+    source->armed_ms = now;
+    source->patient_ms = now + GRACE_MS;
+    tg_webapi_session_stalled(&source->session, late, GRACE_MS, now);
+    tg_info("source", "stood_still", tg_i("late_ms", late));
+    return true;
 }
 
 static void go_on(struct tg_webapi_source *source)
@@ -45,6 +62,10 @@ static void on_timer(uv_timer_t *timer)
 {
     struct tg_webapi_source *source = tg_of(timer, struct tg_webapi_source, timer);
     int64_t now = now_of(source);
+    if (stood_still(source)) {
+        (void)uv_timer_start(timer, on_timer, 1, 0); /* with a look at the sockets in between */
+        return;
+    }
     tg_webapi_queue_tell(source);
     if (source->closing) return;
     if (source->started) tg_webapi_session_tick(&source->session, now, tg_wall_ms(source->clock));
@@ -92,6 +113,7 @@ static void on_link_gone(void *ctx)
 static void on_link_opened(void *ctx)
 {
     struct tg_webapi_source *source = ctx;
+    (void)stood_still(source);
     tg_webapi_session_opened(&source->session, now_of(source));
     go_on(source);
 }
@@ -99,6 +121,7 @@ static void on_link_opened(void *ctx)
 static void on_link_bytes(void *ctx, const char *bytes, size_t len)
 {
     struct tg_webapi_source *source = ctx;
+    (void)stood_still(source);
     tg_webapi_session_bytes(&source->session, bytes, len, now_of(source),
                             tg_wall_ms(source->clock));
     go_on(source);

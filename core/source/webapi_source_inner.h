@@ -36,7 +36,9 @@ struct tg_webapi_source {
     int64_t round_ms;    /* when the round under way, or the last one, began */
     bool in_round;       /* a round is under way: batches until nobody waits */
     int64_t swept_ms;
-    int64_t wall_ms; /* our UTC time of the newest state that the server's clock vouches for */
+    int64_t armed_ms;   /* when the timer is due; 0: never armed */
+    int64_t patient_ms; /* no poll fails for having waited before this: we stood still */
+    int64_t wall_ms;    /* our UTC time of the newest state that the server's clock vouches for */
     struct {
         uint64_t batches, batch_accounts, slowed;
         uint64_t batch_sizes[TG_SESSION_SIZES];

@@ -251,6 +251,43 @@ describe("scheduler", function()
       assert.equal("live", ffi.string(C.tg_watch_status(watch)))
     end)
 
+    for _, under_way in ipairs({ true, false }) do
+      it("and after the loop stood still has its time to end, once (" .. (under_way and "a poll is" or "no poll is") .. " under way)", function()
+        upstream.stale_ms = 3000
+        start()
+        local watch = view("a")
+        go(20)
+        finish("a")
+        answer = not under_way and always(OK) or nil
+        go(1500)
+        answer, log = nil, {}
+        C.tg_clock_virtual_advance(clock, 60000)
+        go(2900)
+        assert.same({}, log)
+        assert.equal("live", ffi.string(C.tg_watch_status(watch)))
+        go(1200)
+        assert.equal("reconnecting", ffi.string(C.tg_watch_status(watch)))
+        assert.equal(1, #log)
+        finish("a")
+        assert.equal("live", ffi.string(C.tg_watch_status(watch)))
+      end)
+    end
+
+    it("is told as overdue when every beat is late, too", function()
+      upstream.stale_ms = 3000
+      start()
+      local watch = view("a")
+      go(20)
+      finish("a")
+      go(1500)
+      log = {}
+      for _ = 1, 6 do
+        C.tg_clock_virtual_advance(clock, 2500)
+        go(10)
+      end
+      assert.equal("reconnecting", ffi.string(C.tg_watch_status(watch)))
+    end)
+
     it("late, when the loop stood still, and counts it", function()
       start()
       answer = always(OK)
