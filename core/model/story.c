@@ -23,10 +23,13 @@ static double lots_of(int64_t scaled)
     return (double)llabs(scaled) / 1e8;
 }
 
-/* The close figures of a moment. */
+/* The close figures of a moment. The deal may show more of the symbol's decimals than were known
+ * when the position was last seen, and its price needs them. */
 static void confirm(struct tg_moment *moment, const struct tg_closing *closing)
 {
     struct tgl_moment *about = &moment->about;
+    const struct tgl_deal *exit = closing->exit;
+    if (exit && exit->digits > about->digits) about->digits = exit->digits;
     about->time_close = closing->time;
     about->volume_closed = closing->volume;
     about->close_price = closing->price;
@@ -95,7 +98,9 @@ static void tell_close(struct tg_walk *walk, const struct tg_plan *plan,
     moment->position.profit = chapter->closing.profit;
     moment->position.swap = chapter->closing.swap;
     moment->position.commission = chapter->closing.commission;
-    if (!isnan(chapter->closing.price)) moment->position.price_current = chapter->closing.price;
+    if (isnan(chapter->closing.price)) return;
+    moment->position.price_current = chapter->closing.price;
+    moment->position.digits = moment->about.digits;
 }
 
 /* A position that is gone, or has turned round, and no deal says for how much. */

@@ -171,6 +171,20 @@ describe("lifecycle", function()
       assert.equal("", poll({ positions = {}, deals = { { ticket = 501, at = 0.5, price = 1.2, profit = 10 } } }))
     end)
 
+    it("has a price with the decimals of its deal, when the position was seen with fewer", function()
+      begin({ { price_open = 1.1, digits = 1 } })
+      assert.equal("deal 501, closed 1", poll({ positions = {}, deals = { { ticket = 501, at = 0.5, price = 1.08945, digits = 5 } } }))
+      local m = a:moment(2)
+      assert.equal(5, m.about("digits"))
+      assert.equal(5, m.position("digits"))
+      begin({ { volume = 1, digits = 1 } })
+      assert.equal("deal 501, modified 1", poll({
+        positions = { { volume = 0.5, digits = 1 } },
+        deals = { { ticket = 501, at = 0.5, volume = 0.5, price = 1.08945, digits = 5 } },
+      }))
+      assert.equal(5, a:moment(2).about("digits"))
+    end)
+
     it("in several deals has their weighted price and their sums", function()
       begin()
       assert.equal("deal 501, deal 502, closed 1", poll({
