@@ -248,6 +248,8 @@ class Terminal:
         self.connect()
         before = self.check()
         errors = []
+        # Before anything is read: a deal that is made while the rest is read is newer than the positions.
+        read_ms = int(time.time() * 1000)
         # In this order a position that has vanished from the first has its deal in the third.
         positions = self.rows(errors, "positions", self.mt5.positions_get)
         orders = self.rows(errors, "orders", self.mt5.orders_get)
@@ -264,7 +266,7 @@ class Terminal:
             raise Failure(503, "WRONG_ACCOUNT", "the account changed while it was read")
         return {
             "version": VERSION, "connected": True, "login": account.login, "server": account.server,
-            "time_utc_ms": int(time.time() * 1000), "utc_offset_seconds": self.clock.offset_s,
+            "time_utc_ms": read_ms, "utc_offset_seconds": self.clock.offset_s,
             "utc_offset_shifts": self.clock.shifts, "account": plain(account), "positions": positions, "orders": orders,
             "history_orders": history, "deals": deals, "symbols": digits, "errors": errors,
         }

@@ -1,4 +1,5 @@
 -- The terminal bridge, with a stand-in for the MetaTrader5 package.
+local uv = require("luv")
 local json = require("dkjson")
 local gateway_of = require("support.gateway")
 local loop = require("support.loop")
@@ -99,6 +100,15 @@ describe("the terminal bridge", function()
     assert.same({ EURUSD = { digits = 5 }, XAUUSD = { digits = 2 } }, found.symbols)
     assert.same({}, found.errors)
     assert.truthy(get("/snapshot").body:find('"deals":null', 1, true)) -- not asked for: not known
+  end)
+
+  it("dates what it read from before the first of it, so that nothing made since is taken for shown", function()
+    start()
+    write(state_of({ hang = { orders_get = 0.6 } }))
+    local found = get("/snapshot").json
+    local seconds, micro = uv.gettimeofday()
+    local age_ms = seconds * 1000 + micro / 1000 - found.time_utc_ms
+    assert.is_true(age_ms >= 600, age_ms .. " ms")
   end)
 
   it("reads the broker's clock off ticks that move, and off no others", function()
