@@ -3,6 +3,7 @@
 -- none of it.
 return function(native)
   local ffi = require("ffi")
+  require("walk").install()
   -- Each rule is a loop's branch of its own: the defaults are made for one program, not for hundreds.
   require("jit.opt").start("maxtrace=4000", "maxrecord=8000", "maxmcode=8192", "sizemcode=64")
   ffi.cdef(native.cdef)
