@@ -1,4 +1,5 @@
 -- One seed: a broker that lives, a source that fails, a gateway, a client, and a judge.
+dofile((os.getenv("TIDEGATE_SOURCE") or ".") .. "/lua/walk.lua").install() -- LuaJIT's own pairs() goes wrong: docs/decisions/0015
 local ffi = require("ffi")
 local broker_of, source_of = require("simulation.broker"), require("simulation.source")
 local web_source_of = require("simulation.webapi_source")
