@@ -7,7 +7,7 @@ local rest = require("support.rest")
 local webapi = require("support.webapi")
 
 -- Waits that a probe would end are far away: what recovers does so by itself.
-local FAST = { interval_ms = 200, timeout_ms = 2000, retry_first_ms = 150, retries = 2, probe_ms = 600000 }
+local FAST = { interval_ms = 100, timeout_ms = 2000, retry_first_ms = 150, retries = 2, probe_ms = 600000 }
 
 local function with(changes)
   local out = {}
@@ -108,11 +108,11 @@ describe("a Web API server", function()
     server:fault({ kind = "retcode", code = 12 }, { command = "POSITION_GET_BATCH", count = 1 })
     assert(gateway.process:wait_log({ event = "slowed_down" }, 8000))
     local slow = gateway:health().sources.main.session
-    assert.equal(400, slow.pace_ms)
-    -- Five intervals are a second; this many rounds at this pace are more than two.
+    assert.equal(200, slow.pace_ms)
+    -- Five intervals are half a second; this many rounds, repeated after probe_ms, are more than one.
     server:control({ op = "reset_stats" })
     assert.is_truthy(loop.eventually(function() return (server:stats().by_command.USER_ACCOUNT_GET_BATCH or 0) >= 6 end, 20000))
-    assert.equal(400, gateway:health().sources.main.session.pace_ms)
+    assert.equal(200, gateway:health().sources.main.session.pace_ms)
     assert.is_nil(gateway:log_text():find("sped_up", 1, true))
     server:control({ op = "clear" })
     told_until(client, "live", 20000)
@@ -121,10 +121,10 @@ describe("a Web API server", function()
 
   it("that never allows full speed is not called live, and not told as away", function()
     start("rest")
-    server:fault({ kind = "often", code = 12, ms = 700 }, { command = "POSITION_GET_BATCH" })
+    server:fault({ kind = "often", code = 12, ms = 350 }, { command = "POSITION_GET_BATCH" })
     assert.same({ "SOURCE_BUSY", "cached" }, (told_until(client, "cached", 8000)))
     server:control({ op = "reset_stats" })
-    assert.same({}, follow(client, 8000))
+    assert.same({}, follow(client, 4000))
     assert.equal("cached", status_of(client))
     assert.is_true(server:stats().by_command.USER_ACCOUNT_GET_BATCH >= 3) -- and it is polled, as far as it lets itself be
     assert.equal("degraded", gateway:health().status)
@@ -137,7 +137,7 @@ describe("a Web API server", function()
       start("rest")
       server:fault({ kind = "retcode", code = code })
       told_until(client, "cached", 8000)
-      loop.sleep(2500)
+      loop.sleep(1500)
       assert.equal("cached", status_of(client))
       server:control({ op = "clear" })
       local begun = loop.now()
