@@ -78,6 +78,22 @@ local function listed(rows, since, now, time)
   return out
 end
 
+local function ids(list, count, name, field)
+  local out = {}
+  for i = 1, count do out[i] = { [name] = tonumber(list[i - 1][field]) } end
+  return out
+end
+
+-- What a poll gives whose answers a driver made into records.
+local function answer_of(records)
+  return {
+    records = records, time = tonumber(records.source_time_ms), account = records.account_known,
+    positions = records.positions_known and ids(records.positions, records.positions_count, "id", "_position_id"),
+    orders = records.orders_known and ids(records.orders, records.orders_count, "ticket", "_ticket"),
+    deals = records.deals_known, history = records.history_known,
+  }
+end
+
 -- A spell is a fault that lasts for some polls.
 function Source:begin_spell()
   local random, kind = self.random, self.kind
@@ -183,4 +199,4 @@ function Source:poll(rate, since, wants, quiet)
   return answer
 end
 
-return { new = new, KINDS = KINDS, Source = Source, listed = listed }
+return { new = new, KINDS = KINDS, Source = Source, listed = listed, answer_of = answer_of }

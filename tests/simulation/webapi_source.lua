@@ -122,12 +122,6 @@ function WebSource:mangle(body)
   return body:sub(1, self.random(#body))
 end
 
-local function ids(list, count, name, field)
-  local out = {}
-  for i = 1, count do out[i] = { [name] = tonumber(list[i - 1][field]) } end
-  return out
-end
-
 -- One poll; as Source:poll, but what comes of it are the records that the driver made.
 function WebSource:poll(rate, since, wants, quiet)
   local random, broker = self.random, self.broker
@@ -152,12 +146,11 @@ function WebSource:poll(rate, since, wants, quiet)
   local records, code = self.driver:run(broker.now, since, function(got) return wants({ records = got }) end, serve)
   if not records and quiet then error("a poll without a fault failed: " .. code, 0) end
   if not records then return nil end
-  return {
-    records = records, time = tonumber(records.source_time_ms), whole = self.whole and not fault, account = records.account_known,
-    positions = records.positions_known and ids(records.positions, records.positions_count, "id", "_position_id"),
-    orders = records.orders_known and ids(records.orders, records.orders_count, "ticket", "_ticket"),
-    deals = records.deals_known, history = records.history_known,
-  }
+  local answer = source_of.answer_of(records)
+  answer.whole = self.whole and not fault
+  return answer
 end
+
+for _, kind in pairs(KINDS) do kind.new = new end
 
 return { new = new, KINDS = KINDS }

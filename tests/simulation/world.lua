@@ -2,7 +2,10 @@
 dofile((os.getenv("TIDEGATE_SOURCE") or ".") .. "/lua/walk.lua").install() -- LuaJIT's own pairs() goes wrong: docs/decisions/0015
 local ffi = require("ffi")
 local broker_of, source_of = require("simulation.broker"), require("simulation.source")
-local web_source_of = require("simulation.webapi_source")
+local THROUGH = {}
+for _, name in ipairs({ "simulation.webapi_source", "simulation.http_source" }) do
+  for through, kind in pairs(require(name).KINDS) do THROUGH[through] = kind end
+end
 local client_of, judge = require("simulation.client"), require("simulation.judge")
 local pipeline = require("simulation.pipeline")
 local C = pipeline.C
@@ -19,14 +22,15 @@ local function random_of(seed)
 end
 
 -- Runs a seed. Options: `log` is called with each line of its story; `through`, "rest" or "raw": the source is read through
--- the driver of the Web API; `plain` leaves out what the simulation could not do when seeds that are kept as regressions broke.
+-- the driver of the Web API; "bridge", "python" or "service": through the http driver; `plain` leaves out what the
+-- simulation could not do when seeds that are kept as regressions broke.
 -- Gives { operations, faults, polls, messages, kind } or, as second value, what is wrong.
 function world.run(script, seed, options)
   local log, plain = options and options.log, options and options.plain
   local random = random_of(seed * 2654435761)
   local extra = not plain and random_of(seed * 2246822519) or nil
   local kind = source_of.KINDS[1 + random(plain and 4 or #source_of.KINDS)]
-  kind = options and options.through and web_source_of.KINDS[options.through] or kind
+  kind = options and options.through and assert(THROUGH[options.through], "through what?") or kind
   -- A late history lists what was made first of one position first; `plain`: of the whole account.
   local listed, listed_of = 0, {}
   local listing = kind.lag > 0 and function(now, id)
@@ -40,7 +44,7 @@ function world.run(script, seed, options)
   end
   local broker = broker_of.new(random, { netting = random(2) == 0, whole_seconds = kind.seconds, listed = listing or nil, extra = extra,
     one_id = kind.webapi })
-  local source = (kind.webapi and web_source_of or source_of).new(random, broker, kind, ({ 0, 0.03, 0.1, 0.2 })[1 + random(4)], extra)
+  local source = (kind.new or source_of.new)(random, broker, kind, ({ 0, 0.03, 0.1, 0.2 })[1 + random(4)], extra)
   local rate = ({ 0.1, 0.5, 1.5, 4 })[1 + random(4)]
   local polls, restarts, line = 0, 0, 0
   local gateway, client, facts
@@ -65,12 +69,12 @@ function world.run(script, seed, options)
   -- What was true when the first positions and orders were read.
   local note = {}
 
-  -- Positions may be read twice in a poll; what came and went in between is news all the same.
+  -- Positions may be read twice in a poll (over HTTP the first reading is dropped then); what came and went in between is news all the same.
   function note.positions(of)
     local before = of.steps
     of.steps, of.hidden = {}, {}
     for id, steps in pairs(broker.steps) do
-      of.steps[id] = (not before or broker.positions[id]) and #steps or before[id]
+      of.steps[id] = (not before or broker.positions[id] or kind.http and before[id]) and #steps or before[id]
     end
     for id in pairs(broker.positions) do of.hidden[id] = true end
   end

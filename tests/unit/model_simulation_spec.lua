@@ -39,8 +39,8 @@ describe("the simulation", function()
     for _, kind in ipairs({ "server", "late", "terminal", "bare", "web" }) do assert.is_true(kinds[kind] > SEEDS / 10, kind) end
   end)
 
-  for _, through in ipairs({ "rest", "raw" }) do
-    it("holds through the bytes of a Web API, " .. through, function()
+  for _, through in ipairs({ "rest", "raw", "bridge", "python", "service" }) do
+    it("holds through the answers of a service, " .. through, function()
       local broken, faults = {}, 0
       for seed = 1, SEEDS / 10 do
         local got, why = world.run(script, seed, { through = through })
@@ -68,7 +68,7 @@ describe("the simulation", function()
       return (table.concat(lines, "\n"):gsub('"epoch":"[^"]*"', ""))
     end
     for seed = 1, 5 do
-      for _, through in ipairs({ false, "rest", "raw" }) do assert.equal(story(seed, through), story(seed, through)) end
+      for _, through in ipairs({ false, "rest", "raw", "bridge", "python", "service" }) do assert.equal(story(seed, through), story(seed, through)) end
     end
   end)
 
