@@ -69,12 +69,15 @@ function world.run(script, seed, options)
   -- What was true when the first positions and orders were read.
   local note = {}
 
-  -- Positions may be read twice in a poll (over HTTP the first reading is dropped then); what came and went in between is news all the same.
+  -- What was true when the poll began, and again at each reading of its positions. What came and went in between is news; what was
+  -- open and is gone has no part in what clients begin with, and may go untold.
   function note.positions(of)
     local before = of.steps
     of.steps, of.hidden = {}, {}
     for id, steps in pairs(broker.steps) do
-      of.steps[id] = (not before or broker.positions[id] or kind.http and before[id]) and #steps or before[id]
+      local lacked = before and before[id] and steps[before[id]].lots ~= 0
+      of.steps[id] = (not before or broker.positions[id] or lacked) and #steps or before[id]
+      of.hidden[id] = lacked or nil
     end
     for id in pairs(broker.positions) do of.hidden[id] = true end
   end
