@@ -125,7 +125,6 @@ static void show(struct tg_watch *watch)
         else if (watch->account->revealed)
             tg_session_snapshot_again(session);
     }
-    watch->account->revealed = false;
 }
 
 static void run_rules(struct tg_gateway *gateway, uint32_t count)

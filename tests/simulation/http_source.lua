@@ -47,13 +47,6 @@ local function texts(rows, write)
   return out
 end
 
-local function shuffle(random, list)
-  for i = #list, 2, -1 do
-    local k = 1 + random(i)
-    list[i], list[k] = list[k], list[i]
-  end
-end
-
 -- Positions or orders as a fault leaves them; nil: they could not be read.
 function HttpSource:state(part, rows)
   local random, spell = self.random, self.now_spell
@@ -63,7 +56,7 @@ function HttpSource:state(part, rows)
   if self.quiet then return rows end
   if random.unit() < self.intensity / 4 then
     self:fault("mixed")
-    shuffle(random, rows)
+    source_of.shuffle(random, rows)
   end
   if part == "positions" and #rows > 0 and random.unit() < self.intensity / 4 then
     self:fault("doubled")
@@ -85,7 +78,7 @@ function HttpSource:past(rows, since, time)
   end
   if random.unit() < self.intensity then
     self:fault("mixed")
-    shuffle(random, out)
+    source_of.shuffle(random, out)
   end
   return out
 end

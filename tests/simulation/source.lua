@@ -199,4 +199,4 @@ function Source:poll(rate, since, wants, quiet)
   return answer
 end
 
-return { new = new, KINDS = KINDS, Source = Source, listed = listed, answer_of = answer_of }
+return { new = new, KINDS = KINDS, Source = Source, listed = listed, answer_of = answer_of, shuffle = shuffle }

@@ -76,10 +76,7 @@ function once.doubled(self, list)
 end
 
 function once.mixed(self, list)
-  for i = #list, 2, -1 do
-    local k = 1 + self.random(i)
-    list[i], list[k] = list[k], list[i]
-  end
+  source_of.shuffle(self.random, list)
 end
 
 local ONCE = {}
