@@ -425,7 +425,7 @@ def not_negative(text):
 
 def whole(least, most):
     def read(text):
-        if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) <= 20 and least <= int(text) <= most):
             raise argparse.ArgumentTypeError("expected a whole number from %d to %d" % (least, most))
         return int(text)
     return read

@@ -294,6 +294,7 @@ describe("the terminal bridge", function()
       ["go together"] = { "--no-token", "--key", "x" },
       ["in quarters"] = { "--no-token", "--utc-offset", "99" },
       ["from 0 to 65535"] = { "--no-token", "--port", "99999" },
+      ["--port: expected a whole number"] = { "--no-token", "--port", ("0"):rep(20) .. "99999" },
       ["from 1 to 366"] = { "--no-token", "--max-days", "0" },
       ["expected seconds"] = { "--no-token", "--settle", "nan" },
       ["needs MT5_PASSWORD"] = { "--no-token", "--login", "5001", "--server", "Demo" },
